@@ -1,0 +1,36 @@
+"""Typed, validated configuration: the first thing any command reads."""
+
+from wiring.config.errors import ConfigError
+from wiring.config.load import load_scale, parse_search
+from wiring.config.models import (
+    OPS,
+    AlphaConfig,
+    AugmentConfig,
+    DatasetConfig,
+    Experiment,
+    ReportConfig,
+    RunConfig,
+    ScaleConfig,
+    SearchConfig,
+    SpaceConfig,
+    TrainConfig,
+    WeightsConfig,
+)
+
+__all__ = [
+    "OPS",
+    "AlphaConfig",
+    "AugmentConfig",
+    "ConfigError",
+    "DatasetConfig",
+    "Experiment",
+    "ReportConfig",
+    "RunConfig",
+    "ScaleConfig",
+    "SearchConfig",
+    "SpaceConfig",
+    "TrainConfig",
+    "WeightsConfig",
+    "load_scale",
+    "parse_search",
+]

@@ -1,0 +1,30 @@
+"""The one error a user sees when an input is at fault."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+
+class ConfigError(ValueError):
+    """Bad input: the message is one clear sentence a line, naming the file and the field."""
+
+    @classmethod
+    def from_validation(
+        cls, source: str, error: ValidationError, prefix: tuple[str, ...] = ()
+    ) -> ConfigError:
+        """Turn pydantic's report into one sentence a fault: file, field, what was wrong.
+
+        Args:
+            source: the file (or command line) that the values came from.
+            error: what pydantic found.
+            prefix: where in the file the validated part begins.
+        """
+        lines = []
+        for fault in error.errors():
+            field = ".".join(str(part) for part in (*prefix, *fault["loc"])) or "(top level)"
+            got = "" if fault["type"] in {"missing", "extra_forbidden"} else f", got {fault['input']!r}"
+            message = fault["msg"].removeprefix("Value error, ")
+            if fault["type"] == "extra_forbidden":
+                message = "unknown key"
+            lines.append(f"{source}: {field}: {message}{got}")
+        return cls("\n".join(lines))

@@ -1,0 +1,137 @@
+"""The schema of a trajectory, version 1: the one record of what a search did.
+
+A trajectory is a folder with `steps.parquet`, `epochs.parquet` and `manifest.json`. Arrays are
+fixed-size lists in row-major order; L cells, E edges, O ops, their names in the file's metadata.
+A *window* is a run of consecutive steps that one row sums up. All statistics accumulate in
+float64 on the device. Time stands in the manifest only, so that equal searches give equal bytes.
+
+Units: a *cost* is dL/dZ of the batch-mean loss L (nats). A sample's own cost is the gradient of
+its own loss, so the mean of the samples' costs is the batch's cost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+VERSION = 1
+SPLITS = ("train", "search", "test")
+"""`train`: the batches the weights learn from; `search`: those alpha learns from, bi-level only."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The axes of a trajectory's arrays: cells L, edge names E, op names O."""
+
+    cells: int
+    edges: tuple[str, ...]
+    ops: tuple[str, ...]
+
+
+# name -> (axes, meaning). Axes: "" a number, "EO" one value per edge and op, and so on.
+STEP_FIELDS: dict[str, tuple[str, str]] = {
+    "alpha": ("EO", "architecture parameters after the window; -inf where an op is not allowed"),
+    "probability": ("EO", "softmax(alpha) after the window"),
+    "count": ("EO", "steps of the window in which the op was evaluated"),
+    "cost_mean": ("LEO", "local cost dL/dZ, mean over those steps; NaN where count is 0"),
+    "cost_var": ("LEO", "its population variance over those steps"),
+    "direct_mean": ("LEO", "the part of cost_mean that comes through the concatenation only"),
+    "cost_correct": ("LEO", "mean of the own cost of correctly classified samples"),
+    "cost_wrong": ("LEO", "mean of the own cost of wrongly classified samples"),
+    "credit_direct": ("LE", "sum_o Z C through the concatenation, mean over the window"),
+    "credit_path": ("LE", "sum_o Z C through intermediate edges, mean over the window"),
+    "loss": ("", "mean cross entropy of the samples"),
+    "entropy": ("", "mean entropy of the predictions"),
+    "accuracy": ("", "share of correctly classified samples"),
+    "loss_correct": ("", "mean loss of the correctly classified samples"),
+    "loss_wrong": ("", "mean loss of the wrongly classified samples"),
+    "entropy_correct": ("", "mean entropy of the correctly classified samples"),
+    "entropy_wrong": ("", "mean entropy of the wrongly classified samples"),
+    "residual_direct": ("", "max over steps of |last cell's direct credit - (loss - entropy)|"),
+    "residual_inner": ("", "max over steps and earlier cells of |the cell's summed credit|"),
+    "residual_total": ("", "max over steps of |all credit - (loss - entropy)|"),
+    "skip_weight": ("", "max over steps of the skip weight on intermediate edges; laws hold at 0"),
+}
+
+EPOCH_FIELDS: dict[str, tuple[str, str]] = {
+    name: STEP_FIELDS[name]
+    for name in (
+        "loss",
+        "entropy",
+        "accuracy",
+        "loss_correct",
+        "loss_wrong",
+        "entropy_correct",
+        "entropy_wrong",
+    )
+}
+
+
+def _fields(spec: dict[str, tuple[str, str]], shape: Shape) -> list[pa.Field]:
+    size = {"L": shape.cells, "E": len(shape.edges), "O": len(shape.ops)}
+    fields = []
+    for name, (axes, meaning) in spec.items():
+        length = 1
+        for axis in axes:
+            length *= size[axis]
+        value = pa.float32()
+        kind = pa.list_(value, length) if axes else pa.float64()
+        fields.append(pa.field(name, kind, False, {"axes": axes, "meaning": meaning}))
+    return fields
+
+
+def _metadata(shape: Shape) -> dict[str, str]:
+    return {
+        "wiring.version": str(VERSION),
+        "wiring.cells": str(shape.cells),
+        "wiring.edges": ",".join(shape.edges),
+        "wiring.ops": ",".join(shape.ops),
+    }
+
+
+def steps_schema(shape: Shape) -> pa.Schema:
+    """The `steps` table: one row per window and split."""
+    keys = [
+        pa.field("step", pa.int64(), False, {"meaning": "weight steps done at the window's end"}),
+        pa.field("epoch", pa.int32(), False, {"meaning": "epoch of the window, from 0"}),
+        pa.field("split", pa.string(), False, {"meaning": "train or search"}),
+        pa.field("steps", pa.int32(), False, {"meaning": "steps of the window"}),
+        pa.field("samples", pa.int64(), False, {"meaning": "samples of the window"}),
+    ]
+    return pa.schema([*keys, *_fields(STEP_FIELDS, shape)], _metadata(shape))
+
+
+def epochs_schema(shape: Shape) -> pa.Schema:
+    """The `epochs` table: one row per epoch and split, the supernet evaluated as it stands.
+
+    For `train` and `search` the samples are those of the epoch's own steps; `test` is evaluated
+    after the epoch with the method's evaluation gates.
+    """
+    keys = [
+        pa.field("epoch", pa.int32(), False, {"meaning": "epoch, from 0"}),
+        pa.field("split", pa.string(), False, {"meaning": "train, search or test"}),
+        pa.field("samples", pa.int64(), False, {"meaning": "samples evaluated"}),
+        pa.field("lr", pa.float64(), False, {"meaning": "the weights' learning rate"}),
+        pa.field(
+            "genotype", pa.string(), False, {"meaning": "JSON: edge -> op of largest probability"}
+        ),
+    ]
+    return pa.schema([*keys, *_fields(EPOCH_FIELDS, shape)], _metadata(shape))
+
+
+def shape_of(schema: pa.Schema) -> Shape:
+    """Read the axes back from a table's metadata.
+
+    Raises:
+        ValueError: the table is not a trajectory of this version.
+    """
+    meta = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
+    version = meta.get("wiring.version")
+    if version != str(VERSION):
+        raise ValueError(f"trajectory version {version}, expected {VERSION}")
+    return Shape(
+        int(meta["wiring.cells"]),
+        tuple(meta["wiring.edges"].split(",")),
+        tuple(meta["wiring.ops"].split(",")),
+    )
