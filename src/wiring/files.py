@@ -1,0 +1,86 @@
+"""Write files and folders whole or not at all, and name them by their content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a path to write to; what stands there on success replaces `path` in one step.
+
+    The temporary name keeps `path`'s suffix, lies beside it and does not exist yet. After an
+    exception (or a kill) `path` is what it was.
+
+    Raises:
+        FileNotFoundError: the body wrote nothing.
+    """
+    temporary = _beside(path)
+    try:
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_dir(path: Path) -> Iterator[Path]:
+    """Yield an empty folder; what it holds on success replaces the folder `path` whole.
+
+    After an exception (or a kill) `path` is what it was. A folder cannot replace another in one
+    step portably, so the old one steps aside first: a crash between the two renames leaves both
+    complete, and the next `atomic_dir(path)` puts the old one back before it begins.
+
+    Raises:
+        NotADirectoryError: `path` is a file.
+    """
+    if path.exists() and not path.is_dir():
+        raise NotADirectoryError(f"{path}: is a file, expected a folder or nothing")
+    temporary = _beside(path)
+    aside = path.with_name(f".{path.name}.old")
+    if aside.exists() and not path.exists():
+        aside.rename(path)
+    temporary.mkdir()
+    try:
+        yield temporary
+        for folder, _, files in os.walk(temporary):
+            for name in files:
+                _sync(Path(folder, name))
+            _sync(Path(folder))
+        if path.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+        temporary.rename(path)
+        _sync(path.parent)
+        shutil.rmtree(aside, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    """A name of its own for this writer, on the file system of `path` so that a rename works."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{uuid4().hex}.{path.name}")
+
+
+def _sync(path: Path) -> None:
+    """Have the disk hold what `path`, a file or a folder, holds."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

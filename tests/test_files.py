@@ -1,0 +1,147 @@
+"""Atomic files and folders: a crash at any system call leaves the old content or the new."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from wiring import files
+from wiring.files import atomic_dir, atomic_file, sha256
+
+
+class Crash(BaseException):
+    """Stands for a kill: nothing after it runs, clean-up included."""
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {file.name: file.read_text() for file in folder.iterdir()}
+
+
+def write_file(path: Path, text: str) -> None:
+    with atomic_file(path) as temporary:
+        temporary.write_text(text)
+
+
+def write_dir(path: Path, **texts: str) -> None:
+    with atomic_dir(path) as temporary:
+        for name, text in texts.items():
+            (temporary / name).write_text(text)
+
+
+def test_sha256_is_that_of_the_bytes(tmp_path: Path) -> None:
+    data = os.urandom(100_000)
+    (tmp_path / "a").write_bytes(data)
+    assert sha256(tmp_path / "a") == hashlib.sha256(data).hexdigest()
+
+
+def test_file_appears_and_is_replaced_without_litter(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "a.svg"
+    for text in ("one", "two"):
+        write_file(target, text)
+        assert contents(target.parent) == {"a.svg": text}
+
+
+def test_dir_appears_and_is_replaced_whole_without_litter(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "out"
+    write_dir(target, a="1", b="2")
+    assert contents(target) == {"a": "1", "b": "2"}
+    write_dir(target, a="3")
+    assert contents(target) == {"a": "3"}
+    assert [entry.name for entry in target.parent.iterdir()] == ["out"]
+
+
+def test_the_umask_decides_the_mode(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_file(tmp_path / "file", "x")
+        write_dir(tmp_path / "dir", a="1")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "dir").stat().st_mode) == 0o750
+
+
+def test_an_exception_leaves_the_old_content_and_no_litter(tmp_path: Path) -> None:
+    write_file(tmp_path / "file", "old")
+    write_dir(tmp_path / "dir", a="old")
+    with pytest.raises(RuntimeError), atomic_file(tmp_path / "file") as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    with pytest.raises(RuntimeError), atomic_dir(tmp_path / "dir") as temporary:
+        (temporary / "a").write_text("half")
+        raise RuntimeError
+    assert (tmp_path / "file").read_text() == "old"
+    assert contents(tmp_path / "dir") == {"a": "old"}
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["dir", "file"]
+
+
+def test_misuse_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), atomic_file(tmp_path / "a"):
+        pass
+    write_file(tmp_path / "a", "x")
+    with pytest.raises(NotADirectoryError, match="is a file"), atomic_dir(tmp_path / "a"):
+        pass
+    assert (tmp_path / "a").read_text() == "x"
+
+
+def crash_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
+    """Let the `call`-th rename, removal or sync crash, and everything after it do nothing."""
+    done = 0
+
+    def counted(function: Callable[..., object]) -> Callable[..., object]:
+        def wrapper(*args: object, **kwargs: object) -> object:
+            nonlocal done
+            done += 1
+            if done >= call:
+                raise Crash
+            return function(*args, **kwargs)
+
+        return wrapper
+
+    for owner, name in (
+        (files.Path, "rename"),
+        (files.Path, "replace"),
+        (files.Path, "unlink"),
+        (files.shutil, "rmtree"),
+        (files.os, "fsync"),
+    ):
+        monkeypatch.setattr(owner, name, counted(getattr(owner, name)))
+
+
+@pytest.mark.parametrize("call", range(1, 12))
+def test_a_crash_at_any_call_loses_neither_old_nor_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    file, folder = tmp_path / "file", tmp_path / "dir"
+    write_file(file, "old")
+    write_dir(folder, a="old", b="old")
+    for write in (lambda: write_file(file, "new"), lambda: write_dir(folder, a="new", b="new")):
+        with monkeypatch.context() as patch:
+            crash_at(patch, call)
+            try:
+                write()
+            except Crash:
+                pass
+    assert file.read_text() in {"old", "new"}
+    with pytest.raises(RuntimeError), atomic_dir(folder):  # the next writer, which fails too
+        raise RuntimeError
+    assert contents(folder) in ({"a": "old", "b": "old"}, {"a": "new", "b": "new"})
+
+
+def test_data_reach_the_disk_before_the_name_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    sync, rename = files._sync, Path.rename
+    monkeypatch.setattr(files, "_sync", lambda p: (events.append(f"sync {p.name}"), sync(p)))
+    monkeypatch.setattr(
+        Path, "rename", lambda p, to: (events.append(f"rename {to.name}"), rename(p, to))[1]
+    )
+    write_dir(tmp_path / "out", a="1")
+    assert events[0] == "sync a"
+    assert events[1].endswith(".out")  # the folder itself
+    assert events[2:] == ["rename out", f"sync {tmp_path.name}"]
