@@ -1,0 +1,197 @@
+"""Accumulate the statistics of a window of steps on the device."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wiring.config import SpaceConfig
+from wiring.cost.probe import CostProbe
+from wiring.cost.samples import SampleStatistics
+from wiring.space import Draw, slot_places
+
+SCALARS = (
+    "loss",
+    "entropy",
+    "accuracy",
+    "loss_correct",
+    "loss_wrong",
+    "entropy_correct",
+    "entropy_wrong",
+)
+
+
+class StepRecord(NamedTuple):
+    """What one backward pass told of every cell, edge and op; all float64 on the device.
+
+    Attributes:
+        cost: (L, E, O), the local cost dL/dZ; 0 where nothing was evaluated.
+        direct: (L, E, O), its part through the concatenation.
+        wrong: (L, E, O), its part from the wrongly classified samples.
+        evaluated: (E, O), 1 where the op was evaluated (`none` of an active edge included).
+        gates: (E, O), Z.
+    """
+
+    cost: Tensor
+    direct: Tensor
+    wrong: Tensor
+    evaluated: Tensor
+    gates: Tensor
+
+    @classmethod
+    def of(cls, space: SpaceConfig, draw: Draw, probe: CostProbe) -> StepRecord:
+        """Lay a probe's slots out over (cells, edges, ops).
+
+        Args:
+            space: the search space.
+            draw: what was evaluated.
+            probe: filled, with the weightings (all samples, wrongly classified samples).
+        """
+        shape = (len(space.edges), len(space.ops))
+        device = probe.direct.device
+        places = slot_places(space, draw.active, device)
+        total = probe.direct + probe.path
+        wide = total.new_zeros(3, space.cells, shape[0] * shape[1])
+        wide[..., places] = torch.stack([total[0], probe.direct[0], total[1]])
+        cost, direct, wrong = wide.view(3, space.cells, *shape)
+        return cls(cost, direct, wrong, _evaluated(draw.active, shape, device), draw.gates.double())
+
+
+_masks: dict[tuple[object, ...], Tensor] = {}
+
+
+def _evaluated(
+    active: tuple[tuple[int, ...], ...], shape: tuple[int, int], device: torch.device
+) -> Tensor:
+    """(E, O) mask of the active ops, kept per draw so that nothing is copied in a step."""
+    key = (active, shape, device)
+    if key not in _masks:
+        if len(_masks) > 4096:
+            _masks.clear()
+        mask = torch.zeros(shape, dtype=torch.float64)
+        for row, columns in enumerate(active):
+            mask[row, list(columns)] = 1
+        _masks[key] = mask.to(device)
+    return _masks[key]
+
+
+class Window:
+    """Running sums over the steps of a window, in float64 on the device: no step waits for them.
+
+    Args:
+        space: the search space.
+        device: where the search runs.
+    """
+
+    def __init__(self, space: SpaceConfig, device: torch.device) -> None:
+        cells, edges, ops = space.cells, len(space.edges), len(space.ops)
+
+        def zeros(*shape: int) -> Tensor:
+            return torch.zeros(shape, dtype=torch.float64, device=device)
+
+        self.steps = 0
+        self.samples = 0
+        self._scalars = zeros(7)
+        self._worst = zeros(4)
+        self._count, self._n_wrong = zeros(edges, ops), zeros(edges, ops)
+        self._n_all = zeros(edges, ops)
+        self._cost = zeros(5, cells, edges, ops)
+        self._credit = zeros(2, cells, edges)
+        sources = [int(edge.split("-")[0]) for edge in space.edges]
+        self._skip = zeros(edges, ops)
+        if "skip_connect" in space.ops:
+            column = space.ops.index("skip_connect")
+            for row, source in enumerate(sources):
+                self._skip[row, column] = float(source >= 2)
+
+    def add(self, record: StepRecord, statistics: SampleStatistics) -> None:
+        """Add one step; nothing here waits for the device."""
+        loss, entropy = statistics.loss.detach().double(), statistics.entropy.double()
+        correct = statistics.correct.double()
+        size = len(loss)
+        self.steps += 1
+        self.samples += size
+        self._scalars += torch.stack(
+            [
+                loss.sum(),
+                entropy.sum(),
+                correct.sum(),
+                loss @ correct,
+                loss @ (1 - correct),
+                entropy @ correct,
+                entropy @ (1 - correct),
+            ]
+        )
+        cost, direct, wrong, evaluated, gates = record
+        n_wrong = size - correct.sum()
+        self._count += evaluated
+        self._n_all += evaluated * size
+        self._n_wrong += evaluated * n_wrong
+        # A sample's own cost is the gradient of its own loss, not of its share of the mean.
+        self._cost += torch.stack([cost, cost.square(), direct, cost * size, wrong * size])
+        credit = torch.stack([direct, cost - direct]).mul_(gates).sum(-1)
+        self._credit += credit
+        gap = (loss - entropy).mean()
+        per_cell = credit.sum((0, 2))
+        inner = per_cell[:-1].abs().amax() if len(per_cell) > 1 else gap.new_zeros(())
+        self._worst = torch.maximum(
+            self._worst,
+            torch.stack(
+                [
+                    (credit[0, -1].sum() - gap).abs(),
+                    inner,
+                    (per_cell.sum() - gap).abs(),
+                    (gates * self._skip).amax(),
+                ]
+            ),
+        )
+
+    def sums(self) -> np.ndarray:
+        """The sums behind loss, entropy, accuracy and their splits, and the number of samples."""
+        return np.append(self._scalars.cpu().numpy(), float(self.samples))
+
+    def row(self) -> dict[str, float | np.ndarray]:
+        """The window's statistics, under the names of the trajectory's schema.
+
+        This is where the host waits for the device: once a window.
+        """
+        count = self._count.cpu().numpy()
+        n_wrong = self._n_wrong.cpu().numpy()
+        n_correct = self._n_all.cpu().numpy() - n_wrong
+        total, square, direct, own, own_wrong = self._cost.cpu().numpy()
+        worst = self._worst.cpu().numpy()
+        credit = self._credit.cpu().numpy() / self.steps
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = total / count
+            variance = np.maximum(square / count - mean**2, 0)
+            row: dict[str, float | np.ndarray] = {
+                "count": count,
+                "cost_mean": mean,
+                "cost_var": variance,
+                "direct_mean": direct / count,
+                "cost_correct": (own - own_wrong) / n_correct,
+                "cost_wrong": own_wrong / n_wrong,
+            }
+        row |= {
+            "credit_direct": credit[0],
+            "credit_path": credit[1],
+            "residual_direct": float(worst[0]),
+            "residual_inner": float(worst[1]),
+            "residual_total": float(worst[2]),
+            "skip_weight": float(worst[3]),
+        }
+        return row | scalar_row(self.sums())
+
+
+def scalar_row(sums: np.ndarray) -> dict[str, float]:
+    """Means from the sums of :meth:`Window.sums`; NaN for a mean over no sample."""
+    loss, entropy, n_correct, *splits, samples = (float(value) for value in sums)
+    n_wrong = samples - n_correct
+    counts = (n_correct, n_wrong, n_correct, n_wrong)
+    means = [s / n if n else float("nan") for s, n in zip(splits, counts, strict=True)]
+    return dict(
+        zip(SCALARS, [loss / samples, entropy / samples, n_correct / samples, *means], strict=True)
+    )

@@ -1,0 +1,142 @@
+"""Which ops of which edges a forward pass evaluates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from wiring.config import SpaceConfig
+
+KERNELS = {
+    "sep_conv_3x3": (3, 1),
+    "sep_conv_5x5": (5, 1),
+    "dil_conv_3x3": (3, 2),
+    "dil_conv_5x5": (5, 2),
+}
+"""Kernel size and dilation of the convolutional ops (DARTS, Liu et al. 2019)."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One setting Z of the gates, as a method draws it.
+
+    Attributes:
+        gates: Z, (edges, ops), on the device; 0 for every op that is not active.
+        active: per edge the columns of the ops to evaluate, ascending, known to the host.
+        unit: every active gate is exactly 1, so that nothing needs scaling.
+    """
+
+    gates: Tensor
+    active: tuple[tuple[int, ...], ...]
+    unit: bool = False
+
+
+class Slot(NamedTuple):
+    """One evaluated op on one edge: row and column in alpha, source and target node."""
+
+    edge: int
+    column: int
+    source: int
+    target: int
+    op: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The evaluated slots, by target node; `none` is never evaluated: it is 0.
+
+    Attributes:
+        slots: all slots, sorted by target: a slot's place here is its place in the gates' vector.
+        leaving: per node, the slots that read it: separable, then dilated convolutions (each
+            contiguous per edge), then the rest.
+    """
+
+    slots: tuple[Slot, ...]
+    leaving: tuple[tuple[Slot, ...], ...]
+
+
+def _rank(op: str) -> int:
+    return 0 if op.startswith("sep") else 1 if op.startswith("dil") else 2
+
+
+@lru_cache(maxsize=4096)
+def _plan(
+    edges: tuple[str, ...], ops: tuple[str, ...], nodes: int, active: tuple[tuple[int, ...], ...]
+) -> Plan:
+    slots = []
+    for row, (edge, columns) in enumerate(zip(edges, active, strict=True)):
+        source, target = map(int, edge.split("-"))
+        slots += [Slot(row, c, source, target, ops[c]) for c in columns if ops[c] != "none"]
+    # A node that nothing enters is 0, and every op of 0 is 0 (no op has a bias): leave it out.
+    alive = {0, 1}
+    kept = []
+    for node in range(2, nodes + 2):
+        entering = [s for s in slots if s.target == node and s.source in alive]
+        if entering:
+            alive.add(node)
+        kept += sorted(entering, key=lambda s: (s.edge, _rank(s.op), s.column))
+    leaving = tuple(
+        tuple(sorted((s for s in kept if s.source == n), key=lambda s: (_rank(s.op), s.edge, s.column)))
+        for n in range(nodes + 2)
+    )
+    return Plan(tuple(kept), leaving)
+
+
+def plan_of(space: SpaceConfig, active: tuple[tuple[int, ...], ...]) -> Plan:
+    """Plan a forward pass.
+
+    Args:
+        space: the search space.
+        active: per edge of `space.edges`, the columns of `space.ops` to evaluate.
+    """
+    return _plan(space.edges, space.ops, space.nodes, active)
+
+
+@lru_cache(maxsize=4096)
+def _places(
+    edges: tuple[str, ...],
+    ops: tuple[str, ...],
+    nodes: int,
+    active: tuple[tuple[int, ...], ...],
+    device: torch.device,
+) -> Tensor:
+    slots = _plan(edges, ops, nodes, active).slots
+    return torch.tensor([slot.edge * len(ops) + slot.column for slot in slots], device=device).long()
+
+
+def slot_places(
+    space: SpaceConfig, active: tuple[tuple[int, ...], ...], device: torch.device
+) -> Tensor:
+    """Where the slots of a plan stand in a flattened (edges, ops) matrix, on the device.
+
+    Kept per plan: to move the places to a GPU in every step would be a needless copy.
+    """
+    return _places(space.edges, space.ops, space.nodes, active, device)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What each edge may take.
+
+    Attributes:
+        columns: per edge, the allowed columns of `space.ops`, for the host.
+        mask: (edges, ops) bool, the same for the device.
+    """
+
+    columns: tuple[tuple[int, ...], ...]
+    mask: Tensor
+
+    @classmethod
+    def of(cls, space: SpaceConfig, device: torch.device) -> Candidates:
+        """The candidates of a search space, its interventions applied."""
+        columns = tuple(
+            tuple(space.ops.index(op) for op in space.choices(edge)) for edge in space.edges
+        )
+        mask = torch.zeros(len(columns), len(space.ops), dtype=torch.bool)
+        for row, allowed in enumerate(columns):
+            mask[row, list(allowed)] = True
+        return cls(columns, mask.to(device))
