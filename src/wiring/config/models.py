@@ -357,6 +357,34 @@ class ReportConfig(Model):
     dropped_above: Annotated[float, Field(gt=0, lt=1)] = 0.5
 
 
+class ClaimsConfig(Model):
+    """Thresholds of the paper's claims, fixed before the runs; `wiring.claims` defines the claims.
+
+    Attributes:
+        confidence: coverage of the intervals over seeds.
+        growth: P1: mean over edges of how far P(none) rose and then fell again.
+        width: P2: how much larger P(none) is on intermediate than on input edges.
+        failure: P3: share of edges on which none wins at the end.
+        failure_cause: P3: share of the search split's windows with loss above entropy.
+        sign: share of the windows in which the cost has the sign of the outcome.
+        follows: rank correlation of falling cost with rising accuracy.
+        direct: fact 1: largest residual in nats; only float32 rounding stands in the way.
+        path: fact 2: the same; BN's epsilon (1e-5) leaves a remainder too.
+        conservation: fact 3: the same.
+    """
+
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    growth: Annotated[float, Field(ge=0, le=1)] = 0.05
+    width: Annotated[float, Field(ge=0, le=1)] = 0.05
+    failure: Annotated[float, Field(ge=0, le=1)] = 0.9
+    failure_cause: Annotated[float, Field(ge=0, le=1)] = 0.5
+    sign: Annotated[float, Field(ge=0, le=1)] = 0.9
+    follows: Annotated[float, Field(ge=-1, le=1)] = 0.5
+    direct: PositiveFloat = 1e-3
+    path: PositiveFloat = 0.05
+    conservation: PositiveFloat = 0.05
+
+
 class ScaleConfig(Model):
     """A scale file: datasets, defaults of a search, and the experiments."""
 
@@ -365,6 +393,7 @@ class ScaleConfig(Model):
     search: dict[str, Any] = {}
     experiments: dict[Name, Experiment] = Field(min_length=1)
     report: ReportConfig = ReportConfig()
+    claims: ClaimsConfig = ClaimsConfig()
 
     def searches(self, source: str = "config") -> dict[str, SearchConfig]:
         """Expand every experiment into its searches, by id.
