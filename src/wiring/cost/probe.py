@@ -27,7 +27,12 @@ class CostProbe:
         self.path = torch.zeros(shape, device=device, dtype=torch.float64)
 
     def observe(
-        self, cell: int, first: int, blocks: list[Tensor], direct: Tensor | None, path: Tensor | None
+        self,
+        cell: int,
+        first: int,
+        blocks: list[Tensor],
+        direct: Tensor | None,
+        path: Tensor | None,
     ) -> None:
         """Take one node's share (see :class:`wiring.space.Probe`)."""
         if self.weights is None:

@@ -107,13 +107,11 @@ class Window:
             for row, source in enumerate(sources):
                 self._skip[row, column] = float(source >= 2)
 
-    def add(self, record: StepRecord, statistics: SampleStatistics) -> None:
-        """Add one step; nothing here waits for the device."""
+    def add_samples(self, statistics: SampleStatistics) -> None:
+        """Add a batch's loss, entropy and accuracy."""
         loss, entropy = statistics.loss.detach().double(), statistics.entropy.double()
         correct = statistics.correct.double()
-        size = len(loss)
-        self.steps += 1
-        self.samples += size
+        self.samples += len(loss)
         self._scalars += torch.stack(
             [
                 loss.sum(),
@@ -125,8 +123,15 @@ class Window:
                 entropy @ (1 - correct),
             ]
         )
+
+    def add(self, record: StepRecord, statistics: SampleStatistics) -> None:
+        """Add one step; nothing here waits for the device."""
+        self.add_samples(statistics)
+        self.steps += 1
+        size = len(statistics.loss)
+        gap = (statistics.loss.detach().double() - statistics.entropy.double()).mean()
         cost, direct, wrong, evaluated, gates = record
-        n_wrong = size - correct.sum()
+        n_wrong = (~statistics.correct).sum()
         self._count += evaluated
         self._n_all += evaluated * size
         self._n_wrong += evaluated * n_wrong
@@ -134,7 +139,6 @@ class Window:
         self._cost += torch.stack([cost, cost.square(), direct, cost * size, wrong * size])
         credit = torch.stack([direct, cost - direct]).mul_(gates).sum(-1)
         self._credit += credit
-        gap = (loss - entropy).mean()
         per_cell = credit.sum((0, 2))
         inner = per_cell[:-1].abs().amax() if len(per_cell) > 1 else gap.new_zeros(())
         self._worst = torch.maximum(

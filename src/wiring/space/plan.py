@@ -80,7 +80,11 @@ def _plan(
             alive.add(node)
         kept += sorted(entering, key=lambda s: (s.edge, _rank(s.op), s.column))
     leaving = tuple(
-        tuple(sorted((s for s in kept if s.source == n), key=lambda s: (_rank(s.op), s.edge, s.column)))
+        tuple(
+            sorted(
+                (s for s in kept if s.source == n), key=lambda s: (_rank(s.op), s.edge, s.column)
+            )
+        )
         for n in range(nodes + 2)
     )
     return Plan(tuple(kept), leaving)
@@ -105,7 +109,9 @@ def _places(
     device: torch.device,
 ) -> Tensor:
     slots = _plan(edges, ops, nodes, active).slots
-    return torch.tensor([slot.edge * len(ops) + slot.column for slot in slots], device=device).long()
+    return torch.tensor(
+        [slot.edge * len(ops) + slot.column for slot in slots], device=device
+    ).long()
 
 
 def slot_places(

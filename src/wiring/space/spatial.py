@@ -78,7 +78,9 @@ def _convolve(images: Tensor, weight: Tensor, dilation: int) -> Tensor:
     kernel = weight[:, None]
     padding = (weight.shape[-1] - 1) // 2
     if dilation == 1 or height % dilation or width % dilation:
-        return F.conv2d(images, kernel, padding=dilation * padding, dilation=dilation, groups=channels)
+        return F.conv2d(
+            images, kernel, padding=dilation * padding, dilation=dilation, groups=channels
+        )
     # A dilated kernel never mixes pixels of different phases: each phase is a dense convolution,
     # and dense depthwise kernels are several times faster than dilated ones.
     phases = images.view(batch, channels, height // dilation, dilation, width // dilation, dilation)
@@ -86,7 +88,10 @@ def _convolve(images: Tensor, weight: Tensor, dilation: int) -> Tensor:
         dilation**2 * batch, channels, height // dilation, width // dilation
     )
     out = F.conv2d(
-        phases.contiguous(memory_format=torch.channels_last), kernel, padding=padding, groups=channels
+        phases.contiguous(memory_format=torch.channels_last),
+        kernel,
+        padding=padding,
+        groups=channels,
     )
     out = out.view(dilation, dilation, batch, channels, height // dilation, width // dilation)
     return out.permute(2, 3, 4, 0, 5, 1).reshape(batch, channels, height, width)

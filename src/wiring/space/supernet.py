@@ -19,7 +19,12 @@ class Probe(Protocol):
     """Sees, during the backward pass, what a node's local costs are made of."""
 
     def observe(
-        self, cell: int, first: int, blocks: list[Tensor], direct: Tensor | None, path: Tensor | None
+        self,
+        cell: int,
+        first: int,
+        blocks: list[Tensor],
+        direct: Tensor | None,
+        path: Tensor | None,
     ) -> None:
         """Take one node's share.
 
@@ -140,7 +145,9 @@ class _Cell(nn.Module):
             for out, group in ((sep, kernels[:separable]), (dil, kernels[separable:])):
                 if group:
                     edges = [(edge, len(list(run))) for edge, run in groupby(s.edge for s in group)]
-                    for (edge, _), block in zip(edges, out.split([n for _, n in edges]), strict=True):
+                    for (edge, _), block in zip(
+                        edges, out.split([n for _, n in edges]), strict=True
+                    ):
                         blocks[edge].append(block)
         shared = {"skip_connect": x}
         for slot in slots[len(kernels) :]:
@@ -237,7 +244,8 @@ class Supernet(nn.Module):
         plan = plan_of(self.space, draw.active)
         gates = None
         if not draw.unit:
-            gates = draw.gates.flatten()[slot_places(self.space, draw.active, x.device)]
+            places = slot_places(self.space, draw.active, x.device)
+            gates = draw.gates.flatten()[places].to(x.dtype)
         s0 = s1 = F.relu(x)
         for cell in self.cells:
             out = cell(s0, s1, plan, gates, probe)
