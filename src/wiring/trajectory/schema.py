@@ -1,7 +1,8 @@
 """The schema of a trajectory, version 1: the one record of what a search did.
 
 A trajectory is a folder with `steps.parquet`, `epochs.parquet` and `manifest.json`. Arrays are
-fixed-size lists in row-major order; L cells, E edges, O ops, their names in the file's metadata.
+fixed-size lists of float32 in row-major order; L cells, E edges, O ops, their names in the file's
+metadata. Single numbers are float64. -inf and NaN are values like any other; nothing is null.
 A *window* is a run of consecutive steps that one row sums up. All statistics accumulate in
 float64 on the device. Time stands in the manifest only, so that equal searches give equal bytes.
 
@@ -12,11 +13,12 @@ its own loss, so the mean of the samples' costs is the batch's cost.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import pyarrow as pa
 
 VERSION = 1
-SPLITS = ("train", "search", "test")
+SPLITS = {"steps": ("train", "search"), "epochs": ("train", "search", "test")}
 """`train`: the batches the weights learn from; `search`: those alpha learns from, bi-level only."""
 
 
@@ -27,6 +29,11 @@ class Shape:
     cells: int
     edges: tuple[str, ...]
     ops: tuple[str, ...]
+
+    def lengths(self, axes: str) -> tuple[int, ...]:
+        """The lengths of the named axes: `LEO` gives (cells, edges, ops), `` gives ()."""
+        size = {"L": self.cells, "E": len(self.edges), "O": len(self.ops)}
+        return tuple(size[axis] for axis in axes)
 
 
 # name -> (axes, meaning). Axes: "" a number, "EO" one value per edge and op, and so on.
@@ -67,16 +74,30 @@ EPOCH_FIELDS: dict[str, tuple[str, str]] = {
     )
 }
 
+MANIFEST_FIELDS: dict[str, str] = {
+    "wiring_version": "version of this package",
+    "schema_version": "version of this schema",
+    "search": "the search's id, its folder's name",
+    "config": "the search's whole configuration",
+    "config_sha256": "SHA-256 of the configuration's canonical JSON",
+    "dataset": "the manifest of the dataset that was used",
+    "files": "SHA-256 of each Parquet file",
+    "git_commit": "commit of the source tree",
+    "git_dirty": "whether the source tree held uncommitted changes",
+    "versions": "versions of Python and of the libraries that compute",
+    "device": "what computed",
+    "threads": "CPU threads",
+    "seconds": "wall time of the search, that of resumed parts included",
+    "peak_memory_mb": "peak resident memory",
+    "started": "UTC time of the start, ISO 8601",
+    "resumed": "how often the search was taken up from a checkpoint",
+}
+
 
 def _fields(spec: dict[str, tuple[str, str]], shape: Shape) -> list[pa.Field]:
-    size = {"L": shape.cells, "E": len(shape.edges), "O": len(shape.ops)}
     fields = []
     for name, (axes, meaning) in spec.items():
-        length = 1
-        for axis in axes:
-            length *= size[axis]
-        value = pa.float32()
-        kind = pa.list_(value, length) if axes else pa.float64()
+        kind = pa.list_(pa.float32(), prod(shape.lengths(axes))) if axes else pa.float64()
         fields.append(pa.field(name, kind, False, {"axes": axes, "meaning": meaning}))
     return fields
 

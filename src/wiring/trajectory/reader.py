@@ -1,0 +1,142 @@
+"""Read a trajectory back, after checking that it is what its manifest says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from wiring.config import ConfigError, SearchConfig
+from wiring.files import sha256
+from wiring.trajectory.schema import VERSION, Shape, epochs_schema, shape_of, steps_schema
+
+TableName = Literal["steps", "epochs"]
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What one search did.
+
+    Attributes:
+        path: the folder it was read from.
+        config: the search's configuration.
+        manifest: `manifest.json`.
+        shape: the axes of the arrays.
+        steps: the `steps` table, in the order the rows were written.
+        epochs: the `epochs` table, likewise.
+    """
+
+    path: Path
+    config: SearchConfig
+    manifest: dict[str, Any]
+    shape: Shape
+    steps: pa.Table
+    epochs: pa.Table
+
+    @classmethod
+    def read(cls, path: Path) -> Trajectory:
+        """Read and verify a trajectory.
+
+        Args:
+            path: a folder that :meth:`TrajectoryWriter.close` wrote.
+
+        Raises:
+            ValueError: a file is missing, of another version, or not what the manifest says.
+        """
+        source = path / "manifest.json"
+        manifest = _manifest(source)
+        config = _config(source, manifest)
+        tables = {}
+        for name in ("steps.parquet", "epochs.parquet"):
+            file = path / name
+            if not file.is_file():
+                raise ValueError(f"{file}: missing, expected beside {source.name}")
+            found, stated = sha256(file), manifest["files"].get(name)
+            if found != stated:
+                raise ValueError(f"{file}: SHA-256 is {found}, expected {stated} as in {source}")
+            tables[name] = pq.read_table(file)
+        steps, epochs = tables["steps.parquet"], tables["epochs.parquet"]
+        shape = shape_of(steps.schema)
+        expected = Shape(config.space.cells, config.space.edges, config.space.ops)
+        if shape != expected:
+            raise ValueError(f"{path / 'steps.parquet'}: axes are {shape}, expected {expected}")
+        for table, schema, name in (
+            (steps, steps_schema(shape), "steps.parquet"),
+            (epochs, epochs_schema(shape), "epochs.parquet"),
+        ):
+            if not table.schema.equals(schema):
+                raise ValueError(
+                    f"{path / name}: columns differ from those of schema version {VERSION}"
+                )
+        return cls(path, config, manifest, shape, steps, epochs)
+
+    def column(
+        self, name: str, split: str = "train", table: TableName = "steps"
+    ) -> npt.NDArray[Any]:
+        """One field of the rows of a split, in order.
+
+        Args:
+            name: a field of the table.
+            split: `train`, `search` or `test`.
+            table: `steps` or `epochs`.
+
+        Returns:
+            (rows,) for single values, (rows, values) for arrays.
+
+        Raises:
+            KeyError: the table has no such field.
+        """
+        data = self.steps if table == "steps" else self.epochs
+        column = data.filter(pc.equal(data["split"], split))[name].combine_chunks()
+        if pa.types.is_fixed_size_list(column.type):
+            flat = column.flatten().to_numpy(zero_copy_only=False)
+            return np.asarray(flat).reshape(-1, column.type.list_size)
+        return np.asarray(column.to_numpy(zero_copy_only=False))
+
+    def array(
+        self, name: str, split: str = "train", table: TableName = "steps"
+    ) -> npt.NDArray[Any]:
+        """As :meth:`column`, with the field's axes: (rows, L, E, O), (rows, E, O) and so on."""
+        values = self.column(name, split, table)
+        data = self.steps if table == "steps" else self.epochs
+        axes = (data.schema.field(name).metadata or {}).get(b"axes", b"").decode()
+        return values.reshape(len(values), *self.shape.lengths(axes))
+
+
+def _manifest(source: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(source.read_text())
+    except OSError as error:
+        raise ValueError(f"{source}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ValueError(f"{source}: not valid JSON: {error}") from None
+    if not isinstance(manifest, dict):
+        raise ValueError(f"{source}: expected a JSON object")
+    version = manifest.get("schema_version")
+    if version != VERSION:
+        raise ValueError(f"{source}: schema_version is {version}, expected {VERSION}")
+    for name in ("search", "config", "config_sha256", "dataset", "files"):
+        if name not in manifest:
+            raise ValueError(f"{source}: {name} is missing")
+    return manifest
+
+
+def _config(source: Path, manifest: dict[str, Any]) -> SearchConfig:
+    try:
+        config = SearchConfig.model_validate_json(json.dumps(manifest["config"]))
+    except ValidationError as error:
+        raise ConfigError.from_validation(str(source), error, prefix=("config",)) from None
+    for name, value in (("config_sha256", config.digest), ("search", config.id)):
+        if manifest[name] != value:
+            raise ValueError(
+                f"{source}: {name} is {manifest[name]}, expected {value} as config says"
+            )
+    return config

@@ -1,0 +1,273 @@
+"""The trajectory: what goes in comes out, bit for bit, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from wiring.config import OPS, SearchConfig, SpaceConfig
+from wiring.trajectory import EPOCH_FIELDS, STEP_FIELDS, Shape, Trajectory, TrajectoryWriter
+from wiring.trajectory.document import document
+
+SHAPE = Shape(2, ("0-2", "1-2", "0-3", "1-3", "2-3"), OPS)
+
+
+def config_for(cells: int = 2, nodes: int = 2, ops: tuple[str, ...] = OPS) -> SearchConfig:
+    space = SpaceConfig(cells=cells, nodes=nodes, ops=ops)
+    return SearchConfig(
+        experiment="E1", dataset="digits", method="dsnas", level="bi", seed=0, space=space
+    )
+
+
+def manifest_for(config: SearchConfig) -> dict[str, Any]:
+    return {
+        "search": config.id,
+        "config": config.model_dump(mode="json"),
+        "config_sha256": config.digest,
+        "dataset": {"name": "digits"},
+    }
+
+
+def values(
+    spec: dict[str, tuple[str, str]], shape: Shape, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Random values, with the ones that must survive too: -inf, NaN, denormals, -0."""
+    special = np.array([-np.inf, np.nan, 1e-45, -0.0], np.float32)
+    row: dict[str, Any] = {}
+    for name, (axes, _) in spec.items():
+        array = rng.normal(size=shape.lengths(axes)).astype(np.float32)
+        array = np.where(rng.random(array.shape) < 0.2, rng.choice(special), array)
+        row[name] = array if axes else float(rng.normal())
+    return row
+
+
+def step_row(step: int, split: str, shape: Shape = SHAPE, seed: int = 0) -> dict[str, Any]:
+    rng = np.random.default_rng([seed, step, split == "train"])
+    keys = {"step": step, "epoch": step // 2, "split": split, "steps": 5, "samples": 5 * 96}
+    return {**keys, **values(STEP_FIELDS, shape, rng)}
+
+
+def epoch_row(epoch: int, split: str, shape: Shape = SHAPE, seed: int = 0) -> dict[str, Any]:
+    rng = np.random.default_rng([seed, epoch, 7])
+    keys = {"epoch": epoch, "split": split, "samples": 96, "lr": 0.1, "genotype": '{"0-2":"none"}'}
+    return {**keys, **values(EPOCH_FIELDS, shape, rng)}
+
+
+def fill(writer: TrajectoryWriter, windows: range, shape: Shape = SHAPE, seed: int = 0) -> None:
+    for step in windows:
+        for split in ("train", "search"):
+            writer.step(step_row(step, split, shape, seed))
+    for epoch in {step // 2 for step in windows}:
+        writer.epoch(epoch_row(epoch, "test", shape, seed))
+
+
+def written(path: Path, windows: int = 4, seed: int = 0) -> Path:
+    writer = TrajectoryWriter(path, SHAPE)
+    fill(writer, range(windows), seed=seed)
+    writer.close(manifest_for(config_for()))
+    return path
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    cells=st.integers(1, 4),
+    nodes=st.integers(1, 3),
+    ops=st.sets(st.sampled_from(OPS), min_size=1),
+    windows=st.integers(0, 4),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_what_goes_in_comes_out(
+    tmp_path: Path, cells: int, nodes: int, ops: set[str], windows: int, seed: int
+) -> None:
+    config = config_for(cells, nodes, tuple(sorted(ops, key=OPS.index)))
+    shape = Shape(cells, config.space.edges, config.space.ops)
+    writer = TrajectoryWriter(tmp_path / "t", shape)
+    fill(writer, range(windows), shape, seed)
+    writer.close(manifest_for(config))
+    read = Trajectory.read(tmp_path / "t")
+    assert (read.config, read.shape) == (config, shape)
+    for split in ("train", "search"):
+        rows = [step_row(step, split, shape, seed) for step in range(windows)]
+        for name, (axes, _) in STEP_FIELDS.items():
+            kind = np.float32 if axes else np.float64
+            expected = np.array([row[name] for row in rows], kind)
+            expected = expected.reshape(windows, *shape.lengths(axes))
+            found = read.array(name, split)
+            assert found.dtype == kind
+            assert found.shape == expected.shape
+            assert found.tobytes() == expected.tobytes()
+        assert read.column("step", split).tolist() == list(range(windows))
+    assert read.column("step", "test").size == 0
+    losses = [epoch_row(epoch, "test", shape, seed)["loss"] for epoch in range((windows + 1) // 2)]
+    assert read.array("loss", "test", "epochs").tolist() == losses
+    assert set(read.column("genotype", "test", "epochs")) <= {'{"0-2":"none"}'}
+
+
+def test_flat_arrays_are_row_major(tmp_path: Path) -> None:
+    for name, change in (("a", lambda array: array), ("b", lambda array: array.ravel())):
+        writer = TrajectoryWriter(tmp_path / name, SHAPE)
+        row = step_row(0, "train")
+        writer.step({key: change(v) if isinstance(v, np.ndarray) else v for key, v in row.items()})
+        writer.close(manifest_for(config_for()))
+    a, b = (tmp_path / name / "steps.parquet" for name in ("a", "b"))
+    assert a.read_bytes() == b.read_bytes()
+
+
+def test_rows_are_copied(tmp_path: Path) -> None:
+    writer, row = TrajectoryWriter(tmp_path / "t", SHAPE), step_row(0, "train")
+    writer.step(row)
+    row["alpha"][:] = 99
+    writer.close(manifest_for(config_for()))
+    assert 99 not in Trajectory.read(tmp_path / "t").array("alpha")
+
+
+def test_equal_rows_give_equal_bytes(tmp_path: Path) -> None:
+    one, two, other = (
+        written(tmp_path / "1"),
+        written(tmp_path / "2"),
+        written(tmp_path / "3", seed=1),
+    )
+    for name in ("steps.parquet", "epochs.parquet"):
+        assert (one / name).read_bytes() == (two / name).read_bytes()
+        assert (one / name).read_bytes() != (other / name).read_bytes()
+
+
+@pytest.mark.parametrize("at", [0, 1, 3])
+def test_a_resumed_writer_writes_the_same_file(tmp_path: Path, at: int) -> None:
+    whole = written(tmp_path / "whole")
+    first = TrajectoryWriter(tmp_path / "killed", SHAPE)
+    for step in range(at):
+        for split in ("train", "search"):
+            first.step(step_row(step, split))
+    torch.save(first.state_dict(), tmp_path / "checkpoint.pt")
+    second = TrajectoryWriter(tmp_path / "resumed", SHAPE)
+    second.step(step_row(9, "train"))  # must not survive the load
+    second.load_state_dict(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
+    for step in range(at, 4):
+        for split in ("train", "search"):
+            second.step(step_row(step, split))
+    for epoch in range(2):
+        second.epoch(epoch_row(epoch, "test"))
+    assert not (tmp_path / "resumed").exists()
+    second.close(manifest_for(config_for()))
+    for name in ("steps.parquet", "epochs.parquet"):
+        assert (whole / name).read_bytes() == (tmp_path / "resumed" / name).read_bytes()
+
+
+def test_the_state_of_another_shape_is_refused(tmp_path: Path) -> None:
+    writer = TrajectoryWriter(tmp_path / "t", SHAPE)
+    writer.step(step_row(0, "train"))
+    other = TrajectoryWriter(tmp_path / "t", Shape(3, SHAPE.edges, SHAPE.ops))
+    with pytest.raises(ValueError, match="cost_mean has 80 values a row, expected 120"):
+        other.load_state_dict(writer.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loss": ...}, "steps row: missing loss"),
+        ({"lost": 1.0}, "steps row: unknown lost"),
+        ({"loss": None}, "steps row: loss: None, expected a number"),
+        ({"step": 1.5}, "steps row: step: 1.5, expected an integer"),
+        ({"step": float("nan")}, "steps row: step: nan, expected an integer"),
+        ({"split": 3}, "steps row: split: 3, expected a string"),
+        ({"split": "valid"}, "steps row: split: 'valid', expected train or search"),
+        ({"alpha": np.zeros((8, 5))}, r"steps row: alpha: shape \(8, 5\), expected \(5, 8\)"),
+        ({"alpha": 0.0}, r"steps row: alpha: shape \(\), expected \(5, 8\)"),
+    ],
+)
+def test_a_faulty_row_is_named_and_leaves_nothing(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    writer = TrajectoryWriter(tmp_path / "t", SHAPE)
+    row = {key: v for key, v in (step_row(1, "train") | change).items() if v is not ...}
+    with pytest.raises(ValueError, match=message):
+        writer.step(row)
+    writer.step(step_row(0, "train"))
+    writer.close(manifest_for(config_for()))
+    assert Trajectory.read(tmp_path / "t").steps.num_rows == 1
+
+
+def test_the_manifest_is_completed_and_must_serve_a_reader(tmp_path: Path) -> None:
+    writer = TrajectoryWriter(tmp_path / "t", SHAPE)
+    with pytest.raises(ValueError, match="manifest: missing config, config_sha256, dataset"):
+        writer.close({"search": "x"})
+    assert not list(tmp_path.iterdir())
+    manifest = Trajectory.read(written(tmp_path / "t")).manifest
+    assert set(manifest["files"]) == {"steps.parquet", "epochs.parquet"}
+    assert manifest["schema_version"] == 1
+
+
+def edit_manifest(path: Path, **changes: Any) -> None:
+    file = path / "manifest.json"
+    whole = json.loads(file.read_text()) | changes
+    file.write_text(json.dumps({key: v for key, v in whole.items() if v is not ...}))
+
+
+def test_what_is_not_a_trajectory_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    def refused(message: str, change: Any) -> None:
+        path = written(tmp_path / "t")
+        change(path)
+        with pytest.raises(ValueError, match=message) as caught:
+            Trajectory.read(path)
+        assert str(tmp_path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    config = config_for().model_dump(mode="json")
+    steps = "steps.parquet"
+    refused("steps.parquet: missing", lambda p: (p / steps).unlink())
+    refused("manifest.json: cannot be read: No such", lambda p: (p / "manifest.json").unlink())
+    refused("not valid JSON", lambda p: (p / "manifest.json").write_text("{"))
+    refused("schema_version is 2, expected 1", lambda p: edit_manifest(p, schema_version=2))
+    refused("dataset is missing", lambda p: edit_manifest(p, dataset=...))
+    refused(
+        "config.level: .*got 'tri'", lambda p: edit_manifest(p, config={**config, "level": "tri"})
+    )
+    refused("config_sha256 is", lambda p: edit_manifest(p, config={**config, "seed": 1}))
+    refused("search is x, expected E1_dsnas_bi", lambda p: edit_manifest(p, search="x"))
+    three = config_for(cells=3)
+    refused("axes are", lambda p: edit_manifest(p, **manifest_for(three)))
+
+    def flip_a_byte(path: Path) -> None:
+        data = bytearray((path / steps).read_bytes())
+        data[len(data) // 2] ^= 1
+        (path / steps).write_bytes(data)
+
+    refused("steps.parquet: SHA-256 is [0-9a-f]{64}, expected", flip_a_byte)
+
+
+def test_a_kill_before_close_leaves_nothing(tmp_path: Path) -> None:
+    code = f"""
+import os, signal, sys
+sys.path[:0] = {[str(Path(__file__).parent), *sys.path]!r}
+from pathlib import Path
+from test_trajectory import SHAPE, fill
+from wiring.trajectory import TrajectoryWriter
+writer = TrajectoryWriter(Path({str(tmp_path / "t")!r}), SHAPE)
+fill(writer, range(4))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    killed = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_document_is_in_step_with_the_schema() -> None:
+    import wiring.trajectory
+
+    stored = Path(wiring.trajectory.__file__).with_name("README.md").read_text()
+    assert stored == document(), "run: python -m wiring.trajectory.document > README.md"
+    for name in (*STEP_FIELDS, *EPOCH_FIELDS):
+        assert f"`{name}`" in stored
