@@ -132,7 +132,7 @@ class SpaceConfig(Model):
     ops: tuple[Op, ...] = Field(OPS, min_length=1, strict=False)
     delete_edges: tuple[EdgeName, ...] = Field((), strict=False)
     fix_edges: dict[EdgeName, Op] = {}
-    forbid_ops: dict[EdgeName, tuple[Op, ...]] = Field({}, strict=False)
+    forbid_ops: dict[EdgeName, Annotated[tuple[Op, ...], Field(strict=False)]] = {}
     output_nodes: tuple[int, ...] | None = Field(None, strict=False)
 
     @property
