@@ -30,13 +30,15 @@ class StepRecord(NamedTuple):
     Attributes:
         cost: (L, E, O), the local cost dL/dZ; 0 where nothing was evaluated.
         direct: (L, E, O), its part through the concatenation.
-        wrong: (L, E, O), its part from the wrongly classified samples.
+        correct: (L, E, O), its part from the correctly classified samples.
+        wrong: (L, E, O), its part from the wrongly classified ones.
         evaluated: (E, O), 1 where the op was evaluated (`none` of an active edge included).
         gates: (E, O), Z.
     """
 
     cost: Tensor
     direct: Tensor
+    correct: Tensor
     wrong: Tensor
     evaluated: Tensor
     gates: Tensor
@@ -48,16 +50,16 @@ class StepRecord(NamedTuple):
         Args:
             space: the search space.
             draw: what was evaluated.
-            probe: filled, with the weightings (all samples, wrongly classified samples).
+            probe: filled, with the weightings (1 for correct samples, 1 for wrong ones).
         """
         shape = (len(space.edges), len(space.ops))
         device = probe.direct.device
         places = slot_places(space, draw.active, device)
-        total = probe.direct + probe.path
-        wide = total.new_zeros(3, space.cells, shape[0] * shape[1])
-        wide[..., places] = torch.stack([total[0], probe.direct[0], total[1]])
-        cost, direct, wrong = wide.view(3, space.cells, *shape)
-        return cls(cost, direct, wrong, _evaluated(draw.active, shape, device), draw.gates.double())
+        correct, wrong = probe.direct + probe.path
+        wide = probe.direct.new_zeros(4, space.cells, shape[0] * shape[1])
+        wide[..., places] = torch.stack([correct + wrong, probe.direct.sum(0), correct, wrong])
+        parts = wide.view(4, space.cells, *shape).unbind()
+        return cls(*parts, _evaluated(draw.active, shape, device), draw.gates.double())
 
 
 _masks: dict[tuple[object, ...], Tensor] = {}
@@ -130,13 +132,13 @@ class Window:
         self.steps += 1
         size = len(statistics.loss)
         gap = (statistics.loss.detach().double() - statistics.entropy.double()).mean()
-        cost, direct, wrong, evaluated, gates = record
+        cost, direct, correct, wrong, evaluated, gates = record
         n_wrong = (~statistics.correct).sum()
         self._count += evaluated
         self._n_all += evaluated * size
         self._n_wrong += evaluated * n_wrong
-        # A sample's own cost is the gradient of its own loss, not of its share of the mean.
-        self._cost += torch.stack([cost, cost.square(), direct, cost * size, wrong * size])
+        # A sample's own cost is its share of the batch's cost, in units of a whole batch.
+        self._cost += torch.stack([cost, cost.square(), direct, correct * size, wrong * size])
         credit = torch.stack([direct, cost - direct]).mul_(gates).sum(-1)
         self._credit += credit
         per_cell = credit.sum((0, 2))
@@ -165,7 +167,7 @@ class Window:
         count = self._count.cpu().numpy()
         n_wrong = self._n_wrong.cpu().numpy()
         n_correct = self._n_all.cpu().numpy() - n_wrong
-        total, square, direct, own, own_wrong = self._cost.cpu().numpy()
+        total, square, direct, correct, wrong = self._cost.cpu().numpy()
         worst = self._worst.cpu().numpy()
         credit = self._credit.cpu().numpy() / self.steps
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -176,8 +178,8 @@ class Window:
                 "cost_mean": mean,
                 "cost_var": variance,
                 "direct_mean": direct / count,
-                "cost_correct": (own - own_wrong) / n_correct,
-                "cost_wrong": own_wrong / n_wrong,
+                "cost_correct": correct / n_correct,
+                "cost_wrong": wrong / n_wrong,
             }
         row |= {
             "credit_direct": credit[0],

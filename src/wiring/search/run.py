@@ -162,7 +162,7 @@ def _git() -> dict[str, Any]:
     def ask(*words: str) -> str | None:
         try:
             done = subprocess.run(
-                ["git", *words],  # noqa: S607
+                ["git", *words],
                 cwd=Path(__file__).parent,
                 capture_output=True,
                 text=True,

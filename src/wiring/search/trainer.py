@@ -100,8 +100,7 @@ class Trainer:
             stem = self.net.embed(x)
             logits = self.net(stem, draw, probe)
         statistics = sample_statistics(logits, y)
-        wrong = (~statistics.correct).double()
-        probe.weights = torch.stack([torch.ones_like(wrong), wrong])
+        probe.weights = torch.stack([statistics.correct, ~statistics.correct])
         loss = statistics.loss.mean()
         if weights:
             loss.backward()  # type: ignore[no-untyped-call]

@@ -1,0 +1,197 @@
+"""Local costs and the exact facts of the paper, in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks import plain
+from tests.strategies import spaces
+from tests.test_space import CPU, images, make
+from wiring.config import SpaceConfig
+from wiring.cost import CostProbe, SampleStatistics, StepRecord, Window, sample_statistics
+from wiring.methods.darts import DARTS
+from wiring.methods.dsnas import DSNAS
+from wiring.space import Candidates, Draw, Supernet, plan_of
+
+LABELS = torch.tensor([0, 1, 2, 3, 4, 0, 1, 2])
+NO_SKIP = {"2-3": ("skip_connect",)}
+
+
+def measure(
+    net: Supernet, x: torch.Tensor, draw: Draw, labels: torch.Tensor
+) -> tuple[StepRecord, SampleStatistics]:
+    """One recorded backward pass."""
+    probe = CostProbe(net.space.cells, len(plan_of(net.space, draw.active).slots), 2, CPU)
+    statistics = sample_statistics(net(net.embed(x), draw, probe), labels)
+    probe.weights = torch.stack([statistics.correct, ~statistics.correct])
+    statistics.loss.mean().backward()
+    return StepRecord.of(net.space, draw, probe), statistics
+
+
+def random_draw(space: SpaceConfig, method: str, seed: int) -> Draw:
+    generator = torch.Generator().manual_seed(seed)
+    alpha = torch.randn(len(space.edges), len(space.ops), generator=generator).double()
+    chosen = DARTS() if method == "darts" else DSNAS()
+    return chosen.draw(alpha, Candidates.of(space, CPU), generator)
+
+
+def credit(record: StepRecord) -> tuple[torch.Tensor, torch.Tensor]:
+    """Direct and path credit, (cells, edges) each."""
+    return (
+        (record.gates * record.direct).sum(-1),
+        (record.gates * (record.cost - record.direct)).sum(-1),
+    )
+
+
+@settings(deadline=None, max_examples=30)
+@given(spaces(), st.integers(0, 2**16))
+def test_cost_is_the_loss_derivative_of_the_gate(space: SpaceConfig, seed: int) -> None:
+    net, x, labels = make(space, seed), images(6, 8, seed), LABELS
+    draw = random_draw(space, "darts", seed)
+    record, _ = measure(net, x, draw, labels)
+    gates = draw.gates.expand(space.cells, -1, -1).clone().requires_grad_()
+    loss = sample_statistics(plain.forward(net, x, gates), labels).loss.mean()
+    (twin,) = torch.autograd.grad(loss, gates)
+    torch.testing.assert_close(record.cost, twin, rtol=1e-8, atol=1e-12)
+
+
+def test_cost_by_finite_differences() -> None:
+    space = SpaceConfig(cells=2, nodes=2, channels=2)
+    net, x = make(space, 3), images(8, 8)
+    draw = random_draw(space, "darts", 5)
+    record, _ = measure(net, x, draw, LABELS)
+    h = 1e-6
+    for cell, edge, op in [(0, 0, 4), (0, 4, 1), (1, 2, 2), (1, 4, 7), (0, 3, 3), (1, 1, 0)]:
+        losses = []
+        for sign in (1, -1):
+            gates = draw.gates.expand(2, -1, -1).clone()
+            gates[cell, edge, op] += sign * h
+            with torch.no_grad():
+                logits = plain.forward(net, x, gates)
+                losses.append(sample_statistics(logits, LABELS).loss.mean())
+        slope = (losses[0] - losses[1]) / (2 * h)
+        torch.testing.assert_close(record.cost[cell, edge, op], slope, rtol=1e-5, atol=1e-9)
+
+
+def test_none_costs_exactly_zero() -> None:
+    space = SpaceConfig(cells=2, nodes=2, channels=2)
+    record, _ = measure(make(space), images(8, 8), random_draw(space, "darts", 0), LABELS)
+    assert record.cost[..., 0].abs().max() == 0
+    assert record.evaluated[:, 0].min() == 1
+
+
+def test_cost_splits_over_correct_and_wrong_samples() -> None:
+    """Behind the last cell nothing couples samples: a twin is the loss of the wrong ones alone."""
+    space = SpaceConfig(cells=1, nodes=1, channels=3)
+    net, x = make(space, 2), images(8, 8, 4)
+    draw = random_draw(space, "darts", 1)
+    labels = net(net.embed(x), draw).argmax(1)
+    labels[:3] = (labels[:3] + 1) % 5
+    record, _ = measure(net, x, draw, labels)
+    gates = draw.gates.clone().requires_grad_()
+    loss = sample_statistics(plain.forward(net, x, gates), labels).loss
+    (twin,) = torch.autograd.grad(loss[:3].sum() / 8, gates)
+    torch.testing.assert_close(record.wrong[0], twin, rtol=1e-9, atol=1e-12)
+    assert (record.cost - record.wrong).abs().max() > 1e-6
+
+
+@pytest.mark.parametrize("method", ["dsnas", "darts"])
+@pytest.mark.parametrize("seed", range(5))
+def test_fact_1_direct_credit_of_the_last_cell_is_loss_minus_entropy(
+    method: str, seed: int
+) -> None:
+    space = SpaceConfig(cells=3, nodes=2, channels=3)
+    draw = random_draw(space, method, seed)
+    record, s = measure(make(space, seed), images(8, 8, seed), draw, LABELS)
+    gap = (s.loss.detach() - s.entropy).mean()
+    torch.testing.assert_close(credit(record)[0][-1].sum(), gap, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["dsnas", "darts"])
+@pytest.mark.parametrize("seed", range(5))
+def test_fact_2_no_credit_past_an_intermediate_edge(method: str, seed: int) -> None:
+    space = SpaceConfig(cells=1, nodes=2, channels=3, forbid_ops=NO_SKIP)
+    draw = random_draw(space, method, seed)
+    record, _ = measure(make(space, seed, 1e-12), images(8, 8, seed), draw, LABELS)
+    direct, path = credit(record)
+    into_2 = [0, 1]
+    assert path[0, into_2].sum().abs() < 1e-9
+    assert direct[0].abs().max() > 1e-6  # the law is not met by there being nothing at all
+
+
+@pytest.mark.parametrize("method", ["dsnas", "darts"])
+@pytest.mark.parametrize("nodes", [2, 4])
+@pytest.mark.parametrize("seed", range(3))
+def test_fact_3_conservation(method: str, nodes: int, seed: int) -> None:
+    space = SpaceConfig(cells=3, nodes=nodes, channels=3)
+    forbidden = {e: ("skip_connect",) for e in space.edges if int(e.split("-")[0]) >= 2}
+    space = SpaceConfig(cells=3, nodes=nodes, channels=3, forbid_ops=forbidden)
+    draw = random_draw(space, method, seed)
+    record, s = measure(make(space, seed, 1e-12), images(8, 8, seed), draw, LABELS)
+    per_cell = sum(credit(record)).sum(-1)
+    gap = (s.loss.detach() - s.entropy).mean()
+    assert per_cell[:-1].abs().max() < 1e-9
+    torch.testing.assert_close(per_cell.sum(), gap, rtol=1e-7, atol=1e-9)
+
+
+def test_skip_on_an_intermediate_edge_breaks_the_law_as_it_must() -> None:
+    space = SpaceConfig(cells=2, nodes=2, channels=3, fix_edges={"2-3": "skip_connect"})
+    draw = random_draw(space, "darts", 1)
+    record, s = measure(make(space, 1, 1e-12), images(8, 8, 1), draw, LABELS)
+    gap = (s.loss.detach() - s.entropy).mean()
+    assert (sum(credit(record)).sum() - gap).abs() > 1e-4
+
+
+def test_window_equals_numpy_over_its_steps() -> None:
+    space = SpaceConfig(cells=2, nodes=2, channels=2)
+    net, window = make(space), Window(space, CPU)
+    records, statistics = [], []
+    for seed in range(12):
+        record, s = measure(net, images(6, 8, seed), random_draw(space, "dsnas", seed), LABELS)
+        window.add(record, s)
+        records.append(record)
+        statistics.append(s)
+        net.zero_grad()
+    row = window.row()
+    evaluated = np.stack([r.evaluated.numpy() for r in records]).astype(bool)
+    cost = np.stack([r.cost.numpy() for r in records])
+    wrong = np.stack([r.wrong.numpy() for r in records])
+    n_wrong = np.array([int((~s.correct).sum()) for s in statistics])
+    assert window.steps == 12
+    assert window.samples == 96
+    np.testing.assert_array_equal(row["count"], evaluated.sum(0))
+    for edge in range(5):
+        for op in range(8):
+            at = evaluated[:, edge, op]
+            mine = cost[at, :, edge, op]
+            if not at.any():
+                assert np.isnan(row["cost_mean"][:, edge, op]).all()
+                continue
+            np.testing.assert_allclose(row["cost_mean"][:, edge, op], mine.mean(0), atol=1e-14)
+            np.testing.assert_allclose(row["cost_var"][:, edge, op], mine.var(0), atol=1e-14)
+            own = 8 * wrong[at, :, edge, op].sum(0) / n_wrong[at].sum()
+            np.testing.assert_allclose(row["cost_wrong"][:, edge, op], own, atol=1e-12)
+            if (n_wrong[at] == 8).all():
+                assert np.isnan(row["cost_correct"][:, edge, op]).all()
+                continue
+            rest = 8 * (mine - wrong[at, :, edge, op]).sum(0) / (8 - n_wrong[at]).sum()
+            np.testing.assert_allclose(row["cost_correct"][:, edge, op], rest, atol=1e-12)
+    losses = torch.cat([s.loss.detach() for s in statistics]).numpy()
+    correct = torch.cat([s.correct for s in statistics]).numpy()
+    assert row["loss"] == pytest.approx(losses.mean())
+    assert row["loss_wrong"] == pytest.approx(losses[~correct].mean())
+    assert row["accuracy"] == pytest.approx(correct.mean())
+    assert row["residual_direct"] < 1e-12
+
+
+def test_sample_statistics_by_hand() -> None:
+    p = torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]], dtype=torch.float64)
+    s = sample_statistics(p.log(), torch.tensor([0, 1]))
+    torch.testing.assert_close(s.loss, torch.tensor([np.log(2), np.log(10)]))
+    expected = [1.5 * np.log(2), -(0.2 * np.log(0.1) + 0.8 * np.log(0.8))]
+    torch.testing.assert_close(s.entropy, torch.tensor(expected))
+    assert s.correct.tolist() == [True, False]
