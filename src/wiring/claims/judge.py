@@ -1,0 +1,206 @@
+"""Judge each claim in each condition by an interval over seeds against a fixed threshold."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from scipy import stats
+
+from wiring.claims.claims import CLAIMS, Claim
+from wiring.config import ClaimsConfig
+from wiring.dynamics import MEANINGS, Dynamics
+from wiring.files import atomic_file
+
+FEW_SEEDS = 5
+"""With fewer seeds a bootstrap has too few distinct resamples to cover 95%."""
+
+IntervalMethod = Literal["BCa bootstrap", "Student t", "range", "none"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One claim in one condition.
+
+    Attributes:
+        claim: id of the claim.
+        condition: condition judged.
+        experiment: experiment of the condition, likewise the next four.
+        method: search method.
+        level: single or bi.
+        dataset: dataset.
+        variant: variant, empty if there is none.
+        seeds: seeds with a defined statistic.
+        values: the statistic of each of them.
+        effect: the statistic's mean over seeds.
+        effect_size: (effect - threshold) / standard deviation over seeds, positive on the side of
+            the claim; None if the seeds do not differ or are fewer than two.
+        low: lower end of the interval; None if there is none.
+        high: its upper end.
+        interval: how the interval was made.
+        threshold: the bound it is held against.
+        verdict: reproduced (the interval lies wholly on the claim's side of the threshold), not
+            reproduced (wholly on the other), or inconclusive (it contains the threshold).
+        note: what weakens the verdict; empty if nothing does.
+    """
+
+    claim: str
+    condition: str
+    experiment: str
+    method: str
+    level: str
+    dataset: str
+    variant: str
+    seeds: tuple[int, ...]
+    values: tuple[float, ...]
+    effect: float
+    effect_size: float | None
+    low: float | None
+    high: float | None
+    interval: IntervalMethod
+    threshold: float
+    verdict: Literal["reproduced", "not reproduced", "inconclusive"]
+    note: str
+
+
+def interval(
+    values: Sequence[float], confidence: float
+) -> tuple[float | None, float | None, IntervalMethod, str]:
+    """Interval of the mean over seeds.
+
+    Five seeds or more: BCa bootstrap (Efron 1987; 9,999 resamples, fixed seed). Two to four:
+    Student's t, exact for normal values. One: none. Seeds that are all equal give an interval
+    without width.
+
+    Args:
+        values: the statistic, one value a seed.
+        confidence: coverage, between 0 and 1.
+
+    Returns:
+        Lower end, upper end, method, and a note on how far it can be trusted.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    count = len(sample)
+    if count < 2:
+        return None, None, "none", "one seed gives no interval"
+    if np.ptp(sample) == 0:
+        low = high = float(sample[0])
+        note = "all seeds are equal: the interval has no width and does not show the true spread"
+        return low, high, "range", note
+    if count < FEW_SEEDS:
+        spread = stats.sem(sample) * stats.t.ppf((1 + confidence) / 2, count - 1)
+        note = f"weak: {count} seeds, and a t interval supposes normal values"
+        return float(sample.mean() - spread), float(sample.mean() + spread), "Student t", note
+    with warnings.catch_warnings():
+        # scipy warns, and returns NaN, where the jackknife is degenerate; the range stands in.
+        warnings.simplefilter("ignore")
+        ends = stats.bootstrap(
+            (sample,), np.mean, confidence_level=confidence, method="BCa", rng=0
+        ).confidence_interval
+    if math.isnan(ends.low) or math.isnan(ends.high):
+        note = "BCa is undefined for these values: their range is used"
+        return float(sample.min()), float(sample.max()), "range", note
+    return float(ends.low), float(ends.high), "BCa bootstrap", ""
+
+
+def judge(config: ClaimsConfig, dynamics: Dynamics) -> list[Verdict]:
+    """Judge every claim in every condition to which it applies.
+
+    A condition is left out where the claim's scope excludes it or no seed has a defined
+    statistic.
+
+    Args:
+        config: the thresholds.
+        dynamics: the tables; only `searches` is read.
+
+    Returns:
+        Verdicts by claim in the order of :data:`CLAIMS`, then by condition.
+    """
+    verdicts = []
+    for claim in CLAIMS:
+        judged = dynamics.searches[claim.applies(dynamics.searches)].dropna(
+            subset=[claim.statistic]
+        )
+        for _, group in judged.sort_values(["condition", "seed"]).groupby("condition"):
+            verdicts.append(_verdict(claim, config, group.to_dict("records")))
+    return verdicts
+
+
+def write(verdicts: Sequence[Verdict], config: ClaimsConfig, path: Path) -> None:
+    """Write `claims.json`: the config, every claim's definition, and every verdict."""
+    definitions = {
+        claim.id: {
+            "title": claim.title,
+            "statistic": claim.statistic,
+            "definition": MEANINGS[claim.statistic],
+            "scope": claim.scope,
+            "threshold": getattr(config, claim.threshold),
+            "side": claim.side,
+            "law": claim.law,
+        }
+        for claim in CLAIMS
+    }
+    content = {
+        "config": config.model_dump(mode="json"),
+        "claims": definitions,
+        "verdicts": [asdict(verdict) for verdict in verdicts],
+    }
+    with atomic_file(path) as file:
+        file.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def read(path: Path) -> list[Verdict]:
+    """Read the verdicts of a `claims.json`."""
+    rows = json.loads(path.read_text())["verdicts"]
+    return [
+        Verdict(**{**row, "seeds": tuple(row["seeds"]), "values": tuple(row["values"])})
+        for row in rows
+    ]
+
+
+def _verdict(claim: Claim, config: ClaimsConfig, rows: list[dict[Any, Any]]) -> Verdict:
+    values = [float(row[claim.statistic]) for row in rows]
+    threshold = float(getattr(config, claim.threshold))
+    low: float | None
+    high: float | None
+    method: IntervalMethod
+    if claim.law:
+        low, high, method = min(values), max(values), "range"
+        note = "" if len(values) > 1 else "one seed"
+    else:
+        low, high, method, note = interval(values, config.confidence)
+    effect = float(np.mean(values))
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    sign = 1 if claim.side == "above" else -1
+    first = rows[0]
+    return Verdict(
+        claim=claim.id,
+        **{
+            name: first[name]
+            for name in ("condition", "experiment", "method", "level", "dataset", "variant")
+        },
+        seeds=tuple(int(row["seed"]) for row in rows),
+        values=tuple(values),
+        effect=effect,
+        effect_size=sign * (effect - threshold) / spread if np.ptp(values) > 0 else None,
+        low=low,
+        high=high,
+        interval=method,
+        threshold=threshold,
+        verdict=_side(claim, low, high, threshold),
+        note=note,
+    )
+
+
+def _side(
+    claim: Claim, low: float | None, high: float | None, threshold: float
+) -> Literal["reproduced", "not reproduced", "inconclusive"]:
+    if low is None or high is None or low <= threshold <= high:
+        return "inconclusive"
+    return "reproduced" if (low > threshold) == (claim.side == "above") else "not reproduced"

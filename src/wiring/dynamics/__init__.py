@@ -1,0 +1,23 @@
+"""Pure functions from trajectories to tidy tables."""
+
+from wiring.dynamics.store import Dynamics, build
+from wiring.dynamics.summary import MEANINGS, summarise
+from wiring.dynamics.tables import (
+    condition_of,
+    edge_table,
+    learning_split,
+    op_table,
+    statistics_table,
+)
+
+__all__ = [
+    "MEANINGS",
+    "Dynamics",
+    "build",
+    "condition_of",
+    "edge_table",
+    "learning_split",
+    "op_table",
+    "statistics_table",
+    "summarise",
+]

@@ -1,0 +1,141 @@
+"""Write the tables of many searches, and read them back."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wiring.dynamics.summary import MEANINGS, summarise
+from wiring.dynamics.tables import edge_table, op_table, statistics_table
+from wiring.files import atomic_dir
+from wiring.trajectory import Trajectory
+
+HEADLINES = (
+    "none_input_final",
+    "none_intermediate_final",
+    "edges_selected",
+    "growth",
+    "width_gap",
+    "positive_share",
+    "test_accuracy",
+)
+"""The summaries that `metrics.json` shows, averaged over the seeds of a condition."""
+
+TABLES = ("searches", "edges", "ops", "statistics")
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """The tables of a scale.
+
+    Attributes:
+        searches: one row a search; columns as :data:`wiring.dynamics.MEANINGS` defines them.
+        edges: see :func:`wiring.dynamics.edge_table`.
+        ops: see :func:`wiring.dynamics.op_table`.
+        statistics: see :func:`wiring.dynamics.statistics_table`.
+    """
+
+    searches: pd.DataFrame
+    edges: pd.DataFrame
+    ops: pd.DataFrame
+    statistics: pd.DataFrame
+
+    @classmethod
+    def of(cls, trajectories: list[Trajectory]) -> Dynamics:
+        """Compute the tables, searches in the order of their ids.
+
+        Raises:
+            ValueError: no trajectory is given, or two are of the same search.
+        """
+        if not trajectories:
+            raise ValueError("dynamics: no trajectory was given, expected at least one")
+        ordered = sorted(trajectories, key=lambda trajectory: trajectory.config.id)
+        ids = [trajectory.config.id for trajectory in ordered]
+        for first, second in pairwise(ids):
+            if first == second:
+                raise ValueError(f"dynamics: search {first} is given twice, expected once")
+
+        def stack(frames: list[pd.DataFrame]) -> pd.DataFrame:
+            return pd.concat(frames, ignore_index=True)
+
+        return cls(
+            pd.DataFrame([summarise(trajectory) for trajectory in ordered]),
+            stack([edge_table(trajectory) for trajectory in ordered]),
+            stack([op_table(trajectory) for trajectory in ordered]),
+            stack([statistics_table(trajectory) for trajectory in ordered]),
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> Dynamics:
+        """Read the folder that :func:`build` wrote.
+
+        Raises:
+            ValueError: a table is missing.
+        """
+        for name in TABLES:
+            if not (path / f"{name}.parquet").is_file():
+                raise ValueError(
+                    f"{path}: {name}.parquet is missing, expected a folder of `wiring dynamics`"
+                )
+        return cls(*(pd.read_parquet(path / f"{name}.parquet") for name in TABLES))
+
+    def condition(self, condition: str) -> Dynamics:
+        """The tables of one condition, that is of its seeds.
+
+        Raises:
+            ValueError: no search belongs to it.
+        """
+        known = self.searches["condition"].unique()
+        if condition not in known:
+            raise ValueError(
+                f"unknown condition {condition!r}, expected one of {', '.join(sorted(known))}"
+            )
+        return Dynamics(
+            *(
+                table[table["condition"] == condition].reset_index(drop=True)
+                for table in (self.searches, self.edges, self.ops, self.statistics)
+            )
+        )
+
+    def metrics(self) -> dict[str, float | None]:
+        """`{condition}.{summary}` -> its mean over seeds, to six digits; None: not defined."""
+        means = self.searches.groupby("condition")[list(HEADLINES)].mean()
+        return {
+            f"{condition}.{name}": None if math.isnan(value) else float(f"{value:.6g}")
+            for condition, row in means.iterrows()
+            for name, value in row.items()
+        }
+
+
+def build(trajectories: list[Path], out: Path) -> None:
+    """Turn trajectories into `searches`, `edges`, `ops` and `statistics` (Parquet) and metrics.
+
+    Args:
+        trajectories: folders of single searches, in any order.
+        out: the folder to write; replaced whole.
+
+    Raises:
+        ValueError: a trajectory cannot be read, none is given, or two are of one search.
+    """
+    dynamics = Dynamics.of([Trajectory.read(path) for path in trajectories])
+    with atomic_dir(out) as folder:
+        for name in TABLES:
+            table = pa.Table.from_pandas(getattr(dynamics, name), preserve_index=False)
+            fields = [
+                field.with_metadata({"meaning": MEANINGS[field.name]})
+                if name == "searches"
+                else field
+                for field in table.schema
+            ]
+            # Without pandas' own metadata, which holds the versions of libraries.
+            schema = pa.schema(fields)
+            pq.write_table(table.cast(schema), folder / f"{name}.parquet", compression="zstd")
+        metrics = json.dumps(dynamics.metrics(), indent=2, allow_nan=False)
+        (folder / "metrics.json").write_text(metrics + "\n")

@@ -1,0 +1,208 @@
+"""One search in one row: its keys and the numbers that the claims are about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from wiring.dynamics.tables import (
+    Array,
+    condition_of,
+    edge_class,
+    free,
+    learning_split,
+    none_probability,
+    own_credit,
+    splits,
+)
+from wiring.trajectory import Trajectory
+
+MEANINGS: dict[str, str] = {
+    "search": "id of the search",
+    "condition": "the id without its seed",
+    "experiment": "experiment of the scale file",
+    "method": "search method",
+    "level": "single: weights and alpha learn on the same batches; bi: on separate splits",
+    "dataset": "dataset of the scale file",
+    "variant": "variant of the experiment, empty if it has none",
+    "seed": "seed of the search",
+    "cells": "number of cells L",
+    "nodes": "number of intermediate nodes N of a cell",
+    "output_nodes": "nodes concatenated to the cell's output, comma-separated",
+    "intervened": "edges are deleted or fixed, ops forbidden, or nodes kept from the output",
+    "alpha_learns": "alpha's learning rate is above 0",
+    "windows": "recorded windows of the learning split (bi: search, single: train)",
+    "edges_free": "free edges: those that may take none or another op",
+    "edges_selected": "free edges on which none is not the op of largest probability at the end",
+    "dropped_share": "share of the free edges on which none is the op of largest probability at "
+    "the end",
+    "none_input_final": "P(none) after the last window, mean over the free input edges",
+    "none_input_peak": "largest value over the windows of P(none) averaged over the free input "
+    "edges",
+    "none_input_mean": "P(none), mean over the windows and the free input edges",
+    "none_intermediate_final": "P(none) after the last window, mean over the free intermediate "
+    "edges",
+    "none_intermediate_peak": "largest value over the windows of P(none) averaged over the free "
+    "intermediate edges",
+    "none_intermediate_mean": "P(none), mean over the windows and the free intermediate edges",
+    "width_gap": "none_intermediate_mean - none_input_mean: how much more the search avoids "
+    "intermediate edges than input edges, over its whole course",
+    "none_rise": "an edge's largest P(none) less its uniform start 1/(number of ops), mean over "
+    "the free edges",
+    "none_return": "an edge's largest P(none) less its last, mean over the free edges",
+    "growth": "smaller of an edge's rise and return (0 if negative), mean over the free edges: "
+    "above 0 where P(none) rose first and fell again",
+    "edges_dropped": "free edges on which none was the op of largest probability in some window",
+    "edges_returned": "those of them on which it is not after the last window",
+    "drop_order": "edges by the window in which none first became the op of largest probability",
+    "return_order": "returned edges by the window from which none never was it again",
+    "positive_share": "share of the learning split's windows with mean(loss - entropy) > 0",
+    "sign_correct": "share of the windows (train and search) in which the own cost of correctly "
+    "classified samples, summed over edges and cells, is below 0",
+    "sign_wrong": "share of the windows (train and search) in which the own cost of wrongly "
+    "classified samples, summed over edges and cells, is above 0",
+    "cost_follows_accuracy": "Spearman's rank correlation, over the learning split's windows, of "
+    "accuracy with the negative of the credit summed over edges and cells",
+    "residual_direct": "largest |direct credit of the last cell - (loss - entropy)| over windows, "
+    "nats",
+    "residual_path": "largest |path credit summed over the edges into one node of one cell| over "
+    "the windows without skip weight on intermediate edges, nats",
+    "residual_inner": "largest |credit of a cell before the last| over the windows without skip "
+    "weight on intermediate edges, nats",
+    "residual_total": "largest |all credit - (loss - entropy)| over the windows without skip "
+    "weight on intermediate edges, nats",
+    "lawful_share": "share of the windows without skip weight on intermediate edges",
+    "train_accuracy": "accuracy on the training batches of the last window",
+    "test_accuracy": "accuracy on the test set after the last epoch",
+    "seconds": "wall time of the search",
+    "config_sha256": "SHA-256 of the search's canonical config",
+    "steps_sha256": "SHA-256 of steps.parquet",
+}
+"""Column -> definition, in the order of `searches.parquet`."""
+
+
+def summarise(trajectory: Trajectory) -> dict[str, Any]:
+    """Sum up one search; :data:`MEANINGS` defines each value. What does not exist is NaN."""
+    config = trajectory.config
+    space = config.space
+    split = learning_split(config)
+    outputs = space.output_nodes or tuple(range(2, space.nodes + 2))
+    test = trajectory.epochs.to_pandas().query("split == 'test'").sort_values("epoch")["accuracy"]
+    difference = trajectory.column("loss", split) - trajectory.column("entropy", split)
+    row: dict[str, Any] = {
+        "search": config.id,
+        "condition": condition_of(config),
+        "experiment": config.experiment,
+        "method": config.method,
+        "level": config.level,
+        "dataset": config.dataset,
+        "variant": config.variant or "",
+        "seed": config.seed,
+        "cells": space.cells,
+        "nodes": space.nodes,
+        "output_nodes": ",".join(map(str, outputs)),
+        "intervened": bool(
+            space.delete_edges or space.fix_edges or space.forbid_ops or space.output_nodes
+        ),
+        "alpha_learns": config.alpha.lr > 0,
+        "windows": len(difference),
+        "positive_share": float(np.mean(difference > 0)),
+        "train_accuracy": float(trajectory.column("accuracy", "train")[-1]),
+        "test_accuracy": float(test.iloc[-1]) if len(test) else float("nan"),
+        "seconds": float(trajectory.manifest.get("seconds", "nan")),
+        "config_sha256": config.digest,
+        "steps_sha256": trajectory.manifest["files"]["steps.parquet"],
+        **_wiring(trajectory),
+        **_mechanism(trajectory),
+        **_laws(trajectory),
+    }
+    return {name: row[name] for name in MEANINGS}
+
+
+def _wiring(trajectory: Trajectory) -> dict[str, Any]:
+    """What became of the free edges."""
+    config, shape = trajectory.config, trajectory.shape
+    chosen = [index for index, edge in enumerate(shape.edges) if free(config, edge)]
+    edges = [shape.edges[index] for index in chosen]
+    none = none_probability(trajectory)[:, chosen]
+    probability = np.asarray(trajectory.array("probability", learning_split(config)))
+    wins = probability[:, chosen].argmax(axis=-1) == (
+        shape.ops.index("none") if "none" in shape.ops else -1
+    )
+    row: dict[str, Any] = {"edges_free": len(edges), "edges_selected": int((~wins[-1]).sum())}
+    row["dropped_share"] = float(wins[-1].mean()) if edges else float("nan")
+    for kind in ("input", "intermediate"):
+        members = [edge_class(edge) == kind for edge in edges]
+        course = none[:, members].mean(axis=1) if any(members) else np.full(len(none), np.nan)
+        row[f"none_{kind}_final"] = float(course[-1])
+        row[f"none_{kind}_peak"] = float(course.max())
+        row[f"none_{kind}_mean"] = float(course.mean())
+    row["width_gap"] = row["none_intermediate_mean"] - row["none_input_mean"]
+
+    start = np.array([1 / len(config.space.choices(edge)) for edge in edges])
+    rise, back = none.max(axis=0) - start, none.max(axis=0) - none[-1]
+    growth = np.maximum(np.minimum(rise, back), 0)
+    for name, values in (("none_rise", rise), ("none_return", back), ("growth", growth)):
+        row[name] = float(values.mean()) if edges else float("nan")
+
+    dropped = [place for place in range(len(edges)) if wins[:, place].any()]
+    returned = [place for place in dropped if not wins[-1, place]]
+    first = {place: int(wins[:, place].argmax()) for place in dropped}
+    last = {place: int(np.flatnonzero(wins[:, place])[-1]) for place in returned}
+    row["edges_dropped"], row["edges_returned"] = len(dropped), len(returned)
+    row["drop_order"] = ",".join(edges[place] for place in sorted(first, key=first.__getitem__))
+    row["return_order"] = ",".join(edges[place] for place in sorted(last, key=last.__getitem__))
+    return row
+
+
+def _mechanism(trajectory: Trajectory) -> dict[str, float]:
+    """The sign of the cost by outcome, and its course with accuracy."""
+    row = {}
+    for kind, sign in (("correct", -1), ("wrong", 1)):
+        own = np.concatenate([own_credit(trajectory, split, kind) for split in splits(trajectory)])
+        own = own[~np.isnan(own)]
+        row[f"sign_{kind}"] = float(np.mean(sign * own > 0)) if own.size else float("nan")
+    split = learning_split(trajectory.config)
+    accuracy = trajectory.column("accuracy", split)
+    credit = _total_credit(trajectory, split).sum(axis=(1, 2))
+    # A rank correlation needs three windows and two distinct values on either side.
+    defined = len(credit) > 2 and np.ptp(credit) > 0 and np.ptp(accuracy) > 0
+    rho = stats.spearmanr(accuracy, -credit).statistic if defined else float("nan")
+    row["cost_follows_accuracy"] = float(rho)
+    return row
+
+
+def _laws(trajectory: Trajectory) -> dict[str, float]:
+    """How exactly the three facts hold, over every split."""
+    targets = [edge.split("-")[1] for edge in trajectory.shape.edges]
+    direct: list[float] = []
+    lawful: list[bool] = []
+    largest: dict[str, list[float]] = {"path": [], "inner": [], "total": []}
+    for split in splits(trajectory):
+        direct.extend(trajectory.column("residual_direct", split))
+        holds = trajectory.column("skip_weight", split) == 0
+        lawful.extend(holds)
+        path = np.asarray(trajectory.array("credit_path", split), dtype=np.float64)
+        for node in sorted(set(targets)):
+            into = path[..., [target == node for target in targets]].sum(axis=-1)
+            largest["path"].extend(np.abs(into[holds]).max(axis=1))
+        for law in ("inner", "total"):
+            largest[law].extend(trajectory.column(f"residual_{law}", split)[holds])
+    return {
+        "residual_direct": float(np.max(direct)),
+        **{
+            f"residual_{law}": float(np.max(values)) if values else float("nan")
+            for law, values in largest.items()
+        },
+        "lawful_share": float(np.mean(lawful)),
+    }
+
+
+def _total_credit(trajectory: Trajectory, split: str) -> Array:
+    """Direct and path credit, shape (windows, L, E)."""
+    return np.asarray(
+        trajectory.array("credit_direct", split).astype(np.float64)
+        + trajectory.array("credit_path", split)
+    )

@@ -1,0 +1,218 @@
+"""The long tables of one search: edges, ops and statistics over time.
+
+Every table begins with `search`, `condition` and `seed`, and its rows stand in the order of its
+keys, edges and ops as alpha has them. Unless a column says otherwise, values are those of the
+*learning split*: the batches that alpha learns from.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wiring.config import SearchConfig
+from wiring.trajectory import Trajectory
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def learning_split(config: SearchConfig) -> str:
+    """The split that alpha learns from: `search` in bi-level, `train` in single-level."""
+    return "search" if config.level == "bi" else "train"
+
+
+def condition_of(config: SearchConfig) -> str:
+    """A search's name without its seed: searches that differ in nothing else share it."""
+    return config.id.removesuffix(f"_s{config.seed}")
+
+
+def edge_class(edge: str) -> str:
+    """`input` if the edge leaves an input of the cell (node 0 or 1), else `intermediate`."""
+    return "input" if edge.split("-")[0] in {"0", "1"} else "intermediate"
+
+
+def free(config: SearchConfig, edge: str) -> bool:
+    """Whether the search decides if the edge exists: `none` is one of several choices."""
+    choices = config.space.choices(edge)
+    return "none" in choices and len(choices) > 1
+
+
+def splits(trajectory: Trajectory) -> list[str]:
+    """The splits that the `steps` table holds: train, and search in bi-level."""
+    return [
+        split
+        for split in ("train", "search")
+        if split in trajectory.steps.column("split").unique().to_pylist()
+    ]
+
+
+def none_probability(trajectory: Trajectory) -> Array:
+    """P(none) after each window, shape (windows, E); zero where `none` is not a candidate."""
+    probability = _array(trajectory, "probability", learning_split(trajectory.config))
+    if "none" not in trajectory.shape.ops:
+        return np.zeros(probability.shape[:2])
+    return probability[..., trajectory.shape.ops.index("none")]
+
+
+def edge_table(trajectory: Trajectory) -> pd.DataFrame:
+    """One row per window and edge.
+
+    Columns: `step`, `epoch`, `edge`, `edge_class` (input, intermediate), `free` (the search
+    decides whether the edge exists), `p_none`, and the credits `credit_direct` and `credit_path`
+    in nats, summed over cells.
+    """
+    split = learning_split(trajectory.config)
+    edges = trajectory.shape.edges
+    windows = len(trajectory.column("step", split))
+    return pd.DataFrame(
+        {
+            **_keys(trajectory, split, len(edges)),
+            "edge": np.tile(edges, windows),
+            "edge_class": np.tile([edge_class(edge) for edge in edges], windows),
+            "free": np.tile([free(trajectory.config, edge) for edge in edges], windows),
+            "p_none": none_probability(trajectory).ravel(),
+            "credit_direct": _array(trajectory, "credit_direct", split).sum(axis=1).ravel(),
+            "credit_path": _array(trajectory, "credit_path", split).sum(axis=1).ravel(),
+        }
+    )
+
+
+def op_table(trajectory: Trajectory) -> pd.DataFrame:
+    """One row per window, edge and op.
+
+    Columns: `step`, `epoch`, `edge`, `op`, `probability`; `cost_mean`, `cost_var`,
+    `cost_correct`, `cost_wrong`: means over the cells in which the op was evaluated, NaN where
+    it was in none; `cost_sum`: `cost_mean` summed over those cells instead. Nats.
+    """
+    split = learning_split(trajectory.config)
+    shape = trajectory.shape
+    windows = len(trajectory.column("step", split))
+    cost = _array(trajectory, "cost_mean", split)
+    return pd.DataFrame(
+        {
+            **_keys(trajectory, split, len(shape.edges) * len(shape.ops)),
+            "edge": np.tile(np.repeat(shape.edges, len(shape.ops)), windows),
+            "op": np.tile(shape.ops, windows * len(shape.edges)),
+            "probability": _array(trajectory, "probability", split).ravel(),
+            "cost_mean": _mean_over_cells(cost).ravel(),
+            "cost_sum": np.where(
+                np.isnan(cost).all(axis=1), np.nan, np.nansum(cost, axis=1)
+            ).ravel(),
+            **{
+                name: _mean_over_cells(_array(trajectory, name, split)).ravel()
+                for name in ("cost_var", "cost_correct", "cost_wrong")
+            },
+        }
+    )
+
+
+def own_credit(trajectory: Trajectory, split: str, kind: str) -> Array:
+    """Own cost of the correctly or wrongly classified samples, summed over all edges and cells.
+
+    On each edge and cell it is the mean over ops of `cost_{kind}`, weighted by how often the op
+    was the edge's op: its share of the window's steps where at most one op is evaluated a step
+    (DSNAS, uniform sampling, a fixed op), else its probability (DARTS, SNAS, ProxylessNAS).
+    `none` costs 0. Ops without a sample of the kind are left out and the weights rescaled.
+    By conservation the sum is mean(loss - entropy) of those samples, whenever the laws hold.
+
+    Args:
+        trajectory: the search.
+        split: train or search.
+        kind: correct or wrong.
+
+    Returns:
+        Nats, shape (windows,); NaN where the window has no sample of the kind.
+    """
+    cost = _array(trajectory, f"cost_{kind}", split)
+    if "none" in trajectory.shape.ops:
+        cost[..., trajectory.shape.ops.index("none")] = 0.0
+    count = _array(trajectory, "count", split)
+    steps = trajectory.column("steps", split)[:, None, None]
+    sampled = count.sum(axis=-1, keepdims=True) <= steps
+    weight = np.where(sampled, count / steps, _array(trajectory, "probability", split))[:, None]
+    weight = np.where(np.isnan(cost), 0.0, weight)
+    with np.errstate(invalid="ignore"):
+        credit = (weight * np.nan_to_num(cost)).sum(axis=-1) / weight.sum(axis=-1)
+    absent = np.isnan(trajectory.column(f"loss_{kind}", split))
+    return np.where(absent, np.nan, np.nansum(credit, axis=(1, 2)))
+
+
+def statistics_table(trajectory: Trajectory) -> pd.DataFrame:
+    """One row per window for train and search, one per epoch for test.
+
+    Columns: `step`, `epoch`, `split`; `loss`, `entropy`, `accuracy`, `loss_minus_entropy` of all
+    samples, and with the endings `_correct` and `_wrong` of those classified so; `credit`, the
+    sum of all credit over edges and cells; `own_correct` and `own_wrong`, see
+    :func:`own_credit`; `residual_direct`, `residual_inner`, `residual_total`, `skip_weight`.
+    What is not measured on the test set is NaN there.
+    """
+    frames = []
+    for split in splits(trajectory):
+        frame = pd.DataFrame(
+            {
+                **_keys(trajectory, split, 1),
+                "split": split,
+                **{name: trajectory.column(name, split) for name in _MEASURED},
+                "credit": sum(
+                    _array(trajectory, f"credit_{way}", split).sum(axis=(1, 2))
+                    for way in ("direct", "path")
+                ),
+                "own_correct": own_credit(trajectory, split, "correct"),
+                "own_wrong": own_credit(trajectory, split, "wrong"),
+                **{name: trajectory.column(name, split) for name in _LAWS},
+            }
+        )
+        frames.append(frame)
+    last_step = frames[0].groupby("epoch")["step"].max()
+    epochs = trajectory.epochs.select(["epoch", "split", *_MEASURED]).to_pandas()
+    test = epochs[epochs["split"] == "test"].sort_values("epoch")
+    test.insert(0, "step", test["epoch"].map(last_step).astype("int64"))
+    for name, value in reversed(_identity(trajectory).items()):
+        test.insert(0, name, value)
+    table: pd.DataFrame = pd.concat([*frames, test], ignore_index=True)
+    for ending in ("", "_correct", "_wrong"):
+        place = list(table.columns).index("credit")
+        difference = table[f"loss{ending}"] - table[f"entropy{ending}"]
+        table.insert(place, f"loss_minus_entropy{ending}", difference)
+    return table
+
+
+_MEASURED = (
+    "loss",
+    "entropy",
+    "accuracy",
+    "loss_correct",
+    "loss_wrong",
+    "entropy_correct",
+    "entropy_wrong",
+)
+_LAWS = ("residual_direct", "residual_inner", "residual_total", "skip_weight")
+
+
+def _array(trajectory: Trajectory, name: str, split: str) -> Array:
+    """A field as a float64 copy, so that sums lose nothing more."""
+    return np.array(trajectory.array(name, split), dtype=np.float64)
+
+
+def _identity(trajectory: Trajectory) -> dict[str, Any]:
+    config = trajectory.config
+    return {"search": config.id, "condition": condition_of(config), "seed": config.seed}
+
+
+def _keys(trajectory: Trajectory, split: str, repeat: int) -> dict[str, Any]:
+    """The columns every table begins with; each window repeated for its edges or ops."""
+    return {
+        **_identity(trajectory),
+        "step": np.repeat(trajectory.column("step", split).astype(np.int64), repeat),
+        "epoch": np.repeat(trajectory.column("epoch", split).astype(np.int32), repeat),
+    }
+
+
+def _mean_over_cells(values: Array) -> Array:
+    """Mean over axis 1 without NaN; NaN where nothing else is there."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
+        return np.asarray(np.nanmean(values, axis=1))

@@ -1,0 +1,143 @@
+"""Searches made by formula: what the dynamics, claims and figures are tested on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wiring.config import SearchConfig
+from wiring.trajectory import Shape, TrajectoryWriter
+
+Course = Callable[[str, float], float]
+
+
+def grows(edge: str, time: float) -> float:
+    """P(none) rises on every edge; input edges come back, intermediate ones do not."""
+    peak = 0.125 + 0.7 * min(1.0, time / 0.3)
+    if int(edge[0]) > 1:
+        return peak
+    back = 0.35 + 0.08 * int(edge.split("-")[1])
+    return peak if time < back else max(0.03, peak - 2.5 * (time - back))
+
+
+def fails(edge: str, time: float) -> float:  # noqa: ARG001
+    """`none` wins everywhere."""
+    return 0.125 + 0.8 * time
+
+
+def stays(edge: str, time: float) -> float:  # noqa: ARG001
+    """Nothing happens: P(none) falls a little from the first window on, on every edge."""
+    return 0.12 - 0.05 * time
+
+
+def config(**changes: Any) -> SearchConfig:
+    base: dict[str, Any] = {
+        "experiment": "E1",
+        "dataset": "digits",
+        "method": "dsnas",
+        "level": "single",
+        "seed": 0,
+        "space": {"cells": 2, "nodes": 2, "channels": 4},
+        "train": {"epochs": 20},
+    }
+    return SearchConfig.model_validate({**base, **changes})
+
+
+def write_search(
+    root: Path,
+    search: SearchConfig,
+    none: Course = grows,
+    *,
+    loss: Callable[[float], float] = lambda time: 2.3 - 2.1 * time,
+    entropy: Callable[[float], float] = lambda time: 1.9 - 1.6 * time,
+    right_sign: bool = True,
+    residual: float = 1e-6,
+    skip: Callable[[float], float] = lambda time: 0.0,  # noqa: ARG005
+    noise: float = 0.0,
+) -> Path:
+    """Write a trajectory of one window per epoch and return its folder.
+
+    Each op's cost is its edge's share of loss - entropy plus an offset per op that sums to zero,
+    so every sum is known. Correct samples have cost -1 / (L E) an op (plus the offset), wrong
+    ones +1 / (L E), or the reverse.
+    """
+    shape = Shape(search.space.cells, search.space.edges, search.space.ops)
+    edges, ops = len(shape.edges), len(shape.ops)
+    generator = np.random.default_rng(search.seed)
+    offset = 0.05 * (np.arange(ops) - (ops - 1) / 2) / ops
+    folder = root / search.id
+    writer = TrajectoryWriter(folder, shape)
+    epochs = search.train.epochs
+    for epoch in range(epochs):
+        time = epoch / (epochs - 1)
+        probability = np.empty((edges, ops))
+        for row, edge in enumerate(shape.edges):
+            wanted = none(edge, time) + noise * generator.normal()
+            preference = 1 + (0.5 + 4 * time) * (np.arange(ops - 1) == (row + 3) % (ops - 1))
+            rest = preference / preference.sum()
+            probability[row, 0] = np.clip(wanted, 0.001, 0.999)
+            probability[row, 1:] = (1 - probability[row, 0]) * rest
+        accuracy = 0.1 + 0.85 * time
+        for split in ("train", "search") if search.level == "bi" else ("train",):
+            gap = loss(time) - entropy(time) + (0.3 if split == "search" else 0.0)
+            share = np.zeros((shape.cells, edges))
+            share[-1] = gap / edges
+            cost = np.repeat(share[:, :, None], ops, axis=2) + offset
+            cost[..., 0] = 0.0
+            one = (1 if right_sign else -1) / (shape.cells * edges)
+            scalars = {
+                "loss": loss(time),
+                "entropy": loss(time) - gap,
+                "accuracy": accuracy,
+                "loss_correct": 0.5 - 0.4 * time,
+                "loss_wrong": 2.5,
+                "entropy_correct": 1.0 - 0.5 * time,
+                "entropy_wrong": 2.0 - time,
+            }
+            writer.step(
+                {
+                    "step": (epoch + 1) * 10,
+                    "epoch": epoch,
+                    "split": split,
+                    "steps": 10,
+                    "samples": 960,
+                    "alpha": np.log(probability),
+                    "probability": probability,
+                    "count": np.full((edges, ops), 10.0),
+                    "cost_mean": cost,
+                    "cost_var": np.full(cost.shape, 0.01),
+                    "direct_mean": cost,
+                    "cost_correct": np.full(cost.shape, -one),
+                    "cost_wrong": np.full(cost.shape, one),
+                    "credit_direct": share,
+                    "credit_path": np.zeros_like(share),
+                    **scalars,
+                    "residual_direct": residual,
+                    "residual_inner": residual,
+                    "residual_total": residual,
+                    "skip_weight": skip(time),
+                }
+            )
+            writer.epoch(_epoch(epoch, split, shape, scalars))
+        test = {**scalars, "loss": scalars["loss"] + 0.1, "accuracy": accuracy - 0.05}
+        writer.epoch(_epoch(epoch, "test", shape, test))
+    writer.close(
+        {
+            "search": search.id,
+            "config": json.loads(search.canonical),
+            "config_sha256": search.digest,
+            "dataset": {},
+            "seconds": 12.5,
+        }
+    )
+    return folder
+
+
+def _epoch(epoch: int, split: str, shape: Shape, scalars: dict[str, float]) -> dict[str, Any]:
+    genotype = json.dumps(dict.fromkeys(shape.edges, "none"))
+    row = {"epoch": epoch, "split": split, "samples": 960, "lr": 0.025, "genotype": genotype}
+    return {**row, **scalars}

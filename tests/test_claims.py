@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from scipy import stats
+
+from tests.synthetic import config, fails, grows, stays, write_search
+from wiring.claims import CLAIMS, Verdict, interval, judge, read, write
+from wiring.config import ClaimsConfig, ScaleConfig
+from wiring.dynamics import Dynamics
+from wiring.trajectory import Trajectory
+
+SEEDS = 5
+
+
+def verdicts(
+    root: Path,
+    courses: Callable[[int], Any] = lambda _: grows,
+    seeds: int = SEEDS,
+    level: str = "single",
+    alpha: dict[str, float] | None = None,
+    settings: Callable[[int], dict[str, Any]] = lambda _: {},
+) -> dict[str, Verdict]:
+    searches = [
+        Trajectory.read(
+            write_search(
+                root,
+                config(seed=seed, level=level, alpha=alpha or {}),
+                courses(seed),
+                noise=0.003,
+                **settings(seed),
+            )
+        )
+        for seed in range(seeds)
+    ]
+    return {verdict.claim: verdict for verdict in judge(ClaimsConfig(), Dynamics.of(searches))}
+
+
+def half(one: Any, other: Any) -> Callable[[int], Any]:
+    """Seeds that disagree: one thing on even seeds, another on odd ones."""
+    return lambda seed: other if seed % 2 else one
+
+
+def input_only(edge: str, time: float) -> float:
+    """The reverse of width: none gains on input edges alone."""
+    return stays(edge, time) if edge == "2-3" else fails(edge, time)
+
+
+@pytest.mark.parametrize(
+    ("claim", "courses", "level", "verdict"),
+    [
+        ("P1", lambda _: grows, "single", "reproduced"),
+        ("P1", lambda _: stays, "single", "not reproduced"),
+        ("P1", lambda _: fails, "single", "not reproduced"),
+        ("P1", lambda seed: grows if seed == 0 else stays, "single", "inconclusive"),
+        ("P2", lambda _: grows, "single", "reproduced"),
+        ("P2", lambda _: input_only, "single", "not reproduced"),
+        ("P2", lambda _: stays, "single", "not reproduced"),
+        ("P2", half(grows, input_only), "single", "inconclusive"),
+        ("P3", lambda _: fails, "bi", "reproduced"),
+        ("P3", lambda _: grows, "bi", "not reproduced"),
+        ("P3", half(fails, grows), "bi", "inconclusive"),
+    ],
+)
+def test_wiring_claims(
+    tmp_path: Path, claim: str, courses: Callable[[int], Any], level: str, verdict: str
+) -> None:
+    assert verdicts(tmp_path, courses, level=level)[claim].verdict == verdict
+
+
+ABOVE = {"loss": lambda _: 2.0, "entropy": lambda _: 1.0}
+BELOW = {"loss": lambda _: 0.5, "entropy": lambda _: 1.5}
+RISES = {"entropy": lambda time: 2.2 - 3 * time}
+
+
+@pytest.mark.parametrize(
+    ("claims", "settings", "verdict"),
+    [
+        (("P3-cause",), lambda _: ABOVE, "reproduced"),
+        (("P3-cause",), lambda _: BELOW, "not reproduced"),
+        (("P3-cause",), half(ABOVE, BELOW), "inconclusive"),
+        (("M-correct", "M-wrong"), lambda _: {}, "reproduced"),
+        (("M-correct", "M-wrong"), lambda _: {"right_sign": False}, "not reproduced"),
+        (("M-correct", "M-wrong"), half({}, {"right_sign": False}), "inconclusive"),
+        (("M-follows",), lambda _: {}, "reproduced"),
+        (("M-follows",), lambda _: RISES, "not reproduced"),
+        (("M-follows",), half({}, RISES), "inconclusive"),
+        (("F1", "F3-inner", "F3-total"), lambda _: {}, "reproduced"),
+        (("F1", "F3-inner", "F3-total"), lambda _: {"residual": 0.2}, "not reproduced"),
+        (("F1", "F3-inner", "F3-total"), half({}, {"residual": 0.2}), "inconclusive"),
+        (("F2",), lambda _: {}, "reproduced"),
+    ],
+)
+def test_mechanism_and_laws(
+    tmp_path: Path, claims: tuple[str, ...], settings: Callable[[int], Any], verdict: str
+) -> None:
+    found = verdicts(tmp_path, level="bi", settings=settings)
+    assert {claim: found[claim].verdict for claim in claims} == dict.fromkeys(claims, verdict)
+
+
+def test_claims_are_judged_only_where_they_apply(tmp_path: Path) -> None:
+    everywhere = {"M-correct", "M-wrong", "M-follows", "F1", "F2", "F3-inner", "F3-total"}
+    single = verdicts(tmp_path / "a")
+    bi = verdicts(tmp_path / "b", level="bi")
+    frozen = verdicts(tmp_path / "c", alpha={"lr": 0.0})
+    skipping = verdicts(tmp_path / "d", settings=lambda _: {"skip": lambda _: 0.2})
+    assert set(single) == everywhere | {"P1", "P2"}
+    assert set(bi) == everywhere | {"P3", "P3-cause"}
+    assert set(frozen) == everywhere
+    assert set(skipping) == set(single) - {"F2", "F3-inner", "F3-total"}
+    assert everywhere | {"P1", "P2", "P3", "P3-cause"} == {claim.id for claim in CLAIMS}
+
+
+def test_one_seed_decides_a_law_but_no_tendency(tmp_path: Path) -> None:
+    found = verdicts(tmp_path, seeds=1)
+    assert found["P1"].verdict == "inconclusive"
+    assert found["P1"].low is None
+    assert found["P1"].note == "one seed gives no interval"
+    assert found["F1"].verdict == "reproduced"
+    assert found["F1"].note == "one seed"
+
+
+def test_effect_size_has_the_sign_of_the_claim(tmp_path: Path) -> None:
+    found = verdicts(tmp_path, settings=lambda seed: {"residual": 1e-6 * (1 + seed)})
+    growth, direct = found["P1"], found["F1"]
+    spread = np.std(growth.values, ddof=1)
+    assert growth.effect_size == pytest.approx((np.mean(growth.values) - 0.05) / spread)
+    assert growth.effect_size > 0
+    assert direct.effect_size is not None
+    assert direct.effect_size > 0
+
+
+def test_intervals() -> None:
+    assert interval([0.3], 0.95)[:3] == (None, None, "none")
+    assert interval([0.3, 0.3, 0.3], 0.95)[:3] == (0.3, 0.3, "range")
+
+    low, high, method, note = interval([0.0, 1.0, 2.0], 0.95)
+    # By hand: 1 -+ 4.3027 * 1 / sqrt(3).
+    assert (low, high) == pytest.approx((1 - 2.4841, 1 + 2.4841), abs=1e-4)
+    assert method == "Student t"
+    assert "weak: 3 seeds" in note
+
+    sample = [0.1, 0.4, 0.35, 0.8, 0.2, 0.55]
+    twin = stats.bootstrap((sample,), np.mean, n_resamples=9999, method="BCa", rng=0)
+    assert interval(sample, 0.95)[:2] == tuple(twin.confidence_interval)
+    assert interval(sample, 0.95) == interval(sample, 0.95)
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=8), st.floats(0.5, 0.98))
+@settings(max_examples=40, deadline=None)
+def test_interval_contains_the_mean_and_widens(values: list[float], confidence: float) -> None:
+    low, high, _, _ = interval(values, confidence)
+    wide_low, wide_high, _, _ = interval(values, 0.99)
+    assert low is not None
+    assert high is not None
+    assert wide_low is not None
+    assert wide_high is not None
+    slack = 1e-9 * (1 + max(map(abs, values)))
+    assert wide_low - slack <= low <= high <= wide_high + slack
+
+
+def test_student_interval_covers() -> None:
+    """A simulation of three normal seeds: 95% of the intervals hold the true mean."""
+    random = np.random.default_rng(0)
+    hits = 0
+    for sample in random.normal(size=(2000, 3)):
+        low, high, _, _ = interval(sample, 0.95)
+        assert low is not None
+        assert high is not None
+        hits += low <= 0 <= high
+    assert 0.935 < hits / 2000 < 0.965
+
+
+def test_file_holds_every_number_and_reads_back(tmp_path: Path) -> None:
+    found = list(verdicts(tmp_path).values())
+    write(found, ClaimsConfig(), tmp_path / "claims.json")
+    content = json.loads((tmp_path / "claims.json").read_text())
+    assert read(tmp_path / "claims.json") == found
+    assert set(content["claims"]) == {claim.id for claim in CLAIMS}
+    assert content["claims"]["P1"]["threshold"] == content["config"]["growth"] == 0.05
+    assert "rose first" in content["claims"]["P1"]["definition"]
+
+
+def test_thresholds_are_validated() -> None:
+    with pytest.raises(ValidationError, match="growth"):
+        ClaimsConfig(growth=2.0)
+    with pytest.raises(ValidationError, match="unknown"):
+        ClaimsConfig.model_validate({"unknown": 1})
+    assert ScaleConfig.model_fields["claims"].default == ClaimsConfig()
