@@ -1,0 +1,86 @@
+# One command a task; `make` alone lists them.
+
+PYTHON ?= python3
+CORES ?= all
+MLFLOW_TRACKING_URI ?= sqlite:///mlflow.db
+
+export MLFLOW_DISABLE_TELEMETRY = true
+export DO_NOT_TRACK = true
+export MPLBACKEND = Agg
+
+SHELL := /bin/bash
+BIN := .venv/bin
+# Snakemake's rules and the tests call `wiring` by name. Not exported for all, lest $(PYTHON)
+# become the environment's own Python.
+RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+# --no-deps: the lock is the whole closure. Of pip's output only large downloads are worth a line.
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input \
+	--progress-bar off --require-hashes --no-deps
+PROGRESS := awk '/[0-9] MB\)/ { sub(/^ +/, ""); print "  " $$0; fflush() } \
+	/^Installing/ { print "  Unpacking"; fflush() }'
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help env reproduce test lint format bench ui pull push clean lock
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+env: .venv/.installed ## Create .venv from the locks (PYTHON=python3)
+
+.venv/.installed: requirements.txt requirements-cpu.txt requirements-cuda.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = "%d.%d" % sys.version_info[:2]; sys.exit(sys.version_info < (3, 11) \
+		and "wiring needs Python 3.11 or newer, and this is " + v + ": try make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	@echo "Installing the locked packages into .venv; this takes some minutes"
+	@# Without an NVIDIA driver, take torch's CPU build if pip is configured to find one
+	@# (PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL); else PyPI's build serves too.
+	@command -v nvidia-smi >/dev/null || $(INSTALL) --quiet -r requirements-cpu.txt 2>/dev/null \
+		|| echo "  No CPU build of torch on offer; taking the one on PyPI"
+	@set -o pipefail; $(INSTALL) -r requirements.txt | $(PROGRESS)
+	@# torch's CPU and macOS builds need no more; only a CUDA build misses its libraries now.
+	@if $(BIN)/python -m pip check | grep -q '^torch .* not installed'; then \
+		echo "This torch is a CUDA build; installing its libraries"; \
+		set -o pipefail; $(INSTALL) -r requirements-cuda.txt | $(PROGRESS); \
+	fi
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip check
+	@touch $@
+
+reproduce: env ## Run every experiment, figure and the report (CORES=all)
+	$(RUN) snakemake --cores $(CORES)
+
+test: lint ## Check the code, then run the tests
+	$(RUN) pytest -n 2
+
+lint: env ## Check style, types and the workflow
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy src
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(RUN) snakemake --lint
+
+format: env ## Rewrite the code in the project's style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/snakefmt Snakefile workflow
+
+bench: env ## Time a search step
+	$(BIN)/python benchmarks/step.py
+
+ui: env ## Browse the runs in MLflow (MLFLOW_TRACKING_URI=sqlite:///mlflow.db)
+	$(RUN) mlflow ui --host 127.0.0.1 --backend-store-uri "$(MLFLOW_TRACKING_URI)"
+
+pull: env ## Fetch the published results
+	$(BIN)/dvc pull
+
+push: env ## Publish the results
+	$(BIN)/dvc push
+
+clean: ## Delete caches; results and .venv stay
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests tools benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+lock: env ## Lock what pyproject.toml asks for (UPGRADE=1 for the newest versions)
+	$(BIN)/python tools/lock.py $(if $(UPGRADE),--upgrade)
