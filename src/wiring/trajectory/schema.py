@@ -78,6 +78,7 @@ MANIFEST_FIELDS: dict[str, str] = {
     "wiring_version": "version of this package",
     "schema_version": "version of this schema",
     "search": "the search's id, its folder's name",
+    "scale": "name of the scale it belongs to",
     "config": "the search's whole configuration",
     "config_sha256": "SHA-256 of the configuration's canonical JSON",
     "dataset": "the manifest of the dataset that was used",

@@ -1,0 +1,250 @@
+"""The MLflow store: where it is, and the few things done to it, each safe to do again."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tenacity import Retrying, stop_after_delay, wait_random_exponential
+
+from wiring.config import SearchConfig
+from wiring.tracking import view
+from wiring.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+BATCH = 1000
+"""Metrics a request: the most that MLflow takes."""
+PATIENCE = 30.0
+"""Seconds for which `init` and `replay` try again."""
+
+log = logging.getLogger("wiring.tracking")
+
+# MLflow reads its settings from the environment. What a user has set stands.
+for _name, _value in {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # We retry ourselves and say in one line what failed: no tracebacks, no retries of retries.
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+
+class TrackingError(RuntimeError):
+    """The tracking store cannot be used: one sentence says why."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(f"tracking: {uri()} cannot be used ({reason(error)})")
+
+
+def uri() -> str:
+    """Where runs go: `MLFLOW_TRACKING_URI`, or an SQLite file in the working directory."""
+    # Absolute: MLflow keeps one store per URI, wherever the process has gone since.
+    default = f"sqlite:///{Path('mlflow.db').absolute().as_posix()}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or default
+
+
+def connect() -> MlflowClient:
+    """A client of the store."""
+    from mlflow import MlflowClient  # seconds to import: whoever does not track does without
+
+    return MlflowClient(uri())
+
+
+def reason(error: BaseException) -> str:
+    """The first line of an error, for a one-line message."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
+def persistently() -> Retrying:
+    """Try again for :data:`PATIENCE` seconds, then raise what went wrong last."""
+    return Retrying(
+        stop=stop_after_delay(PATIENCE), wait=wait_random_exponential(0.2, max=4), reraise=True
+    )
+
+
+def init(experiments: Iterable[str], scale: str) -> None:
+    """Create the store, its experiments and their parent runs; what is there stays.
+
+    To be done once before searches run side by side: they would all create the same database. A
+    store that cannot be reached is not an error, for searches run without one too.
+
+    Args:
+        experiments: ids of the scale's experiments.
+        scale: the scale's name; `E1` becomes MLflow's experiment `embedded/E1`.
+    """
+    try:
+        for name in experiments:
+            persistently()(lambda name=name: ensure(connect(), scale, name))
+    except Exception as error:  # whatever the store or its driver raises
+        log.warning(
+            "tracking: %s cannot be used (%s): searches run untracked; once it can, "
+            "`wiring track replay TRAJECTORY_DIR...` logs them",
+            uri(),
+            reason(error),
+        )
+
+
+def ensure(client: MlflowClient, scale: str, name: str) -> tuple[str, str]:
+    """Find or create an experiment and its parent run.
+
+    Returns:
+        Ids of the MLflow experiment and of the parent run.
+    """
+    from mlflow.exceptions import MlflowException
+
+    title = f"{scale}/{name}"
+    found = client.get_experiment_by_name(title)
+    if found is None:
+        # Beside the database; a server has a place of its own.
+        local = uri().startswith("sqlite:")
+        place = Path("mlartifacts", scale, name).absolute().as_uri() if local else None
+        try:
+            client.create_experiment(title, artifact_location=place)
+        except MlflowException:  # another process was faster, or the next line fails
+            if client.get_experiment_by_name(title) is None:
+                raise
+        found = client.get_experiment_by_name(title)
+        assert found is not None
+    experiment: str = found.experiment_id
+    parents = client.search_runs(
+        [experiment], "tags.kind = 'experiment'", order_by=["attributes.start_time ASC"]
+    )
+    if parents:
+        return experiment, parents[0].info.run_id
+    tags = {"kind": "experiment", "scale": scale, "experiment": name}
+    parent = client.create_run(experiment, tags=tags, run_name=name).info.run_id
+    client.set_terminated(parent)
+    return experiment, parent
+
+
+def begin(
+    client: MlflowClient,
+    config: SearchConfig,
+    dataset: Mapping[str, Any],
+    scale: str,
+    started: int | None = None,
+) -> str:
+    """Create a search's run, in place of incomplete ones of the same search.
+
+    Args:
+        client: of the store.
+        config: the search.
+        dataset: the dataset's manifest.
+        scale: name of the scale.
+        started: milliseconds since 1970; now when absent.
+
+    Returns:
+        The run's id.
+    """
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Param
+
+    experiment, parent = ensure(client, scale, config.experiment)
+    for run in _runs(client, experiment, config):
+        if not _complete(run):
+            client.delete_run(run.info.run_id)
+    tags = {**view.tags(config, scale), "mlflow.parentRunId": parent}
+    run_id: str = client.create_run(
+        experiment, start_time=started, tags=tags, run_name=config.id
+    ).info.run_id
+    client.log_batch(run_id, params=[Param(*pair) for pair in view.params(config).items()])
+    meta = MetaDataset(  # type: ignore[abstract]  # only by its annotations
+        CodeDatasetSource({"mlflow.source.name": "wiring data"}),
+        name=config.dataset,
+        digest=view.dataset_digest(dataset),
+    )
+    entity = Dataset(**meta.to_dict(), profile=json.dumps(dataset, sort_keys=True))
+    context = InputTag("mlflow.data.context", "search")
+    client.log_inputs(run_id, [DatasetInput(entity, [context])])
+    return run_id
+
+
+def log_samples(client: MlflowClient, run_id: str, samples: Iterable[view.Sample]) -> None:
+    """Log metrics, :data:`BATCH` a request."""
+    from mlflow.entities import Metric
+
+    metrics = [
+        Metric(name, value, sample.timestamp, sample.step)
+        for sample in samples
+        for name, value in sample.metrics.items()
+    ]
+    for start in range(0, len(metrics), BATCH):
+        client.log_batch(run_id, metrics=metrics[start : start + BATCH])
+
+
+def attach(client: MlflowClient, run_id: str, figures: Iterable[Path]) -> None:
+    """Add figures to a run; ones of the same name are replaced."""
+    for figure in figures:
+        client.log_artifact(run_id, str(figure), "figures")
+
+
+def complete(
+    client: MlflowClient,
+    run_id: str,
+    trajectory: Trajectory,
+    figures: Iterable[Path] = (),
+    ended: int | None = None,
+) -> None:
+    """Give a run its artifacts, mark it complete, and remove what it replaces.
+
+    Args:
+        client: of the store.
+        run_id: a run that holds all metrics of the trajectory.
+        trajectory: the search's trajectory.
+        figures: files to show with it.
+        ended: milliseconds since 1970; now when absent.
+    """
+    genotypes = trajectory.epochs["genotype"]
+    if len(genotypes):
+        genotype = json.dumps(json.loads(genotypes[-1].as_py()), indent=2)
+        client.log_text(run_id, genotype, "genotype.json")
+    for name in ("manifest.json", *trajectory.manifest["files"]):
+        client.log_artifact(run_id, str(trajectory.path / name), "trajectory")
+    attach(client, run_id, figures)
+    if commit := trajectory.manifest.get("git_commit"):
+        client.set_tag(run_id, "mlflow.source.git.commit", commit)
+    client.set_tag(run_id, "trajectory_sha256", _digest(trajectory))
+    client.set_terminated(run_id, end_time=ended)
+    experiment = client.get_run(run_id).info.experiment_id
+    for run in _runs(client, experiment, trajectory.config):
+        same = run.data.tags.get("trajectory_sha256") == _digest(trajectory)
+        if run.info.run_id != run_id and (same or not _complete(run)):
+            client.delete_run(run.info.run_id)
+
+
+def find(client: MlflowClient, trajectory: Trajectory, scale: str) -> str | None:
+    """The complete run of a trajectory, if there is one."""
+    experiment, _ = ensure(client, scale, trajectory.config.experiment)
+    for run in _runs(client, experiment, trajectory.config):
+        if _complete(run) and run.data.tags["trajectory_sha256"] == _digest(trajectory):
+            return str(run.info.run_id)
+    return None
+
+
+def now() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def _digest(trajectory: Trajectory) -> str:
+    return str(trajectory.manifest["files"]["steps.parquet"])
+
+
+def _complete(run: Run) -> bool:
+    return run.info.status == "FINISHED" and "trajectory_sha256" in run.data.tags
+
+
+def _runs(client: MlflowClient, experiment: str, config: SearchConfig) -> list[Run]:
+    """All runs of a search, deleted ones aside."""
+    which = f"tags.search = '{config.id}' and tags.config_sha256 = '{config.digest}'"
+    return list(client.search_runs([experiment], which))

@@ -1,0 +1,175 @@
+"""Follow a search live, from a thread of its own that the search never waits for."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from tenacity import RetryCallState, Retrying, wait_random_exponential
+
+from wiring.config import SearchConfig
+from wiring.tracking import store, view
+from wiring.trajectory import Shape, Trajectory
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+PATIENCE = 60.0
+"""Seconds for which a failing request is tried again while the search runs."""
+GRACE = 5.0
+"""The same once the search has ended."""
+DRAIN = 30.0
+"""Seconds that a search's end waits for what is still to be sent to a store that works."""
+FLUSH = 5.0
+"""Seconds that metrics are gathered: a metric costs half as much in a large batch."""
+BACKLOG = 1000
+"""Rows that may wait to be sent."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Last = Callable[["MlflowClient", str], None]
+
+
+class Tracker:
+    """MLflow's run of one search, while it runs.
+
+    Every method returns at once, but for :meth:`finish` and :meth:`fail`, which wait a bounded
+    time. If the store cannot be used, one warning says so and the search goes on; the trajectory
+    can be replayed later.
+
+    Args:
+        config: the search.
+        dataset_manifest: the dataset's manifest.
+        scale: name of the scale.
+    """
+
+    def __init__(
+        self, config: SearchConfig, dataset_manifest: Mapping[str, Any], scale: str
+    ) -> None:
+        self._config = config
+        self._dataset = dataset_manifest
+        self._scale = scale
+        self._queue: queue.Queue[view.Sample | Last] = queue.Queue(BACKLOG)
+        self._windows = self._epochs = 0
+        self._closing = threading.Event()
+        self._given_up = threading.Event()
+        self._lock = threading.Lock()
+        # A daemon: a store that hangs must not keep the process alive.
+        self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
+
+    def start(self) -> None:
+        """Open the run; an incomplete one of the same search is replaced."""
+        self._thread.start()
+
+    def log_window(self, row: Mapping[str, Any], shape: Shape) -> None:
+        """Log a row of `steps`."""
+        metrics = view.window_metrics(row, shape, self._config.level)
+        self._windows += 1
+        self._put(view.Sample(int(row["step"]), store.now(), metrics))
+
+    def log_epoch(self, row: Mapping[str, Any]) -> None:
+        """Log a row of `epochs` that also says its `step`: weight steps done."""
+        self._epochs += 1
+        self._put(view.Sample(int(row["step"]), store.now(), view.epoch_metrics(row)))
+
+    def finish(self, trajectory: Path, figures: Iterable[Path] = ()) -> None:
+        """Complete the run from the trajectory that was written.
+
+        Rows that this process did not log, since the search was resumed, are logged first.
+
+        Args:
+            trajectory: its folder.
+            figures: files to show with the run.
+        """
+        figures = tuple(figures)
+
+        def last(client: MlflowClient, run_id: str) -> None:
+            read = Trajectory.read(trajectory)
+            missing = view.samples(
+                read, read.steps.num_rows - self._windows, read.epochs.num_rows - self._epochs
+            )
+            store.log_samples(client, run_id, missing)
+            store.complete(client, run_id, read, figures)
+
+        self._close(last)
+
+    def fail(self, reason: str) -> None:
+        """Close the run as failed; a later search or replay replaces it."""
+
+        def last(client: MlflowClient, run_id: str) -> None:
+            client.set_tag(run_id, "failure", reason[:500])
+            client.set_terminated(run_id, "FAILED")
+
+        self._close(last)
+
+    def _put(self, item: view.Sample | Last) -> None:
+        if not self._given_up.is_set():
+            try:
+                self._queue.put_nowait(item)
+            except queue.Full:
+                self._give_up(f"{BACKLOG} rows wait to be sent")
+
+    def _close(self, last: Last) -> None:
+        self._closing.set()
+        self._put(last)
+        if not self._given_up.is_set():
+            self._thread.join(DRAIN)
+            if self._thread.is_alive():
+                self._give_up(f"no end after {DRAIN:.0f} s")
+
+    def _work(self) -> None:
+        try:
+            client = self._persistently(store.connect)
+            run_id = self._persistently(
+                store.begin, client, self._config, self._dataset, self._scale
+            )
+            last = self._follow(client, run_id)
+            if last is not None:
+                self._persistently(last, client, run_id)
+        except Exception as error:  # whatever the store or its driver raises
+            self._give_up(store.reason(error))
+
+    def _follow(self, client: MlflowClient, run_id: str) -> Last | None:
+        """Send samples in batches until the last item comes, or nobody waits for it."""
+        batch: list[view.Sample] = []
+        flushed = monotonic()
+        while not self._given_up.is_set():
+            try:
+                item = self._queue.get(timeout=FLUSH)
+            except queue.Empty:
+                item = None
+            if isinstance(item, view.Sample):
+                batch.append(item)
+            size = sum(len(sample.metrics) for sample in batch)
+            late = monotonic() - flushed >= FLUSH
+            if size >= store.BATCH or late or callable(item):
+                self._persistently(store.log_samples, client, run_id, batch)
+                batch, flushed = [], monotonic()
+            if callable(item):
+                return item
+        return None
+
+    def _persistently(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        def enough(state: RetryCallState) -> bool:
+            patience = GRACE if self._closing.is_set() else PATIENCE
+            return (state.seconds_since_start or 0.0) >= patience
+
+        retry = Retrying(stop=enough, wait=wait_random_exponential(0.2, max=4), reraise=True)
+        return retry(function, *args, **kwargs)
+
+    def _give_up(self, reason: str) -> None:
+        with self._lock:
+            if self._given_up.is_set():
+                return
+            self._given_up.set()
+        store.log.warning(
+            "tracking: %s: gave up on %s (%s): the search goes on and its trajectory keeps "
+            "everything; log it later with `wiring track replay TRAJECTORY_DIR`",
+            self._config.id,
+            store.uri(),
+            reason,
+        )

@@ -1,0 +1,161 @@
+"""What MLflow shows of a search: pure functions from config and rows to params, tags, metrics.
+
+Metric names are paths, and the UI draws one section per folder: one per edge for `P/2-3/none`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wiring.config import SearchConfig
+from wiring.trajectory import STEP_FIELDS, Shape, Trajectory
+
+SCALARS = (
+    "loss",
+    "entropy",
+    "accuracy",
+    "loss_correct",
+    "loss_wrong",
+    "entropy_correct",
+    "entropy_wrong",
+)
+RESIDUALS = ("residual_direct", "residual_inner", "residual_total", "skip_weight")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Metrics of one moment.
+
+    Attributes:
+        step: weight steps done.
+        timestamp: milliseconds since 1970. Fixed here, so that a batch that is sent again after
+            an unclear failure meets its own rows, not new ones.
+        metrics: name to value.
+    """
+
+    step: int
+    timestamp: int
+    metrics: dict[str, float]
+
+
+def params(config: SearchConfig) -> dict[str, str]:
+    """The flattened configuration: `space.cells` to `8`; what is not a string is JSON."""
+
+    def flatten(value: Any, name: str) -> Iterator[tuple[str, str]]:
+        if isinstance(value, dict) and value:
+            for key, inner in value.items():
+                yield from flatten(inner, f"{name}.{key}" if name else key)
+        else:
+            yield name, value if isinstance(value, str) else json.dumps(value)
+
+    return dict(flatten(config.model_dump(mode="json"), ""))
+
+
+def tags(config: SearchConfig, scale: str) -> dict[str, str]:
+    """What searches are filtered and grouped by."""
+    return {
+        "kind": "search",
+        "scale": scale,
+        "experiment": config.experiment,
+        "variant": config.variant or "",
+        "method": config.method,
+        "level": config.level,
+        "cell": f"{config.space.cells}x{config.space.nodes}",
+        "dataset": config.dataset,
+        "seed": str(config.seed),
+        "search": config.id,
+        "config_sha256": config.digest,
+    }
+
+
+def dataset_digest(manifest: Mapping[str, Any]) -> str:
+    """A name for a dataset's content, short enough for MLflow (36 characters)."""
+    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def window_metrics(row: Mapping[str, Any], shape: Shape, level: str) -> dict[str, float]:
+    """Metrics of one row of `steps`.
+
+    Args:
+        row: as :meth:`wiring.trajectory.TrajectoryWriter.step` takes it.
+        shape: the axes of its arrays.
+        level: `single` or `bi`. Probabilities, costs, credits and residuals are those of the
+            split that alpha learns from.
+
+    Returns:
+        Name to value, finite ones only (the trajectory holds the others): `P/2-3/none`,
+        `cost/2-3/none` (mean over cells), `credit/2-3` (direct and path, summed over cells, so
+        that the edges add up to loss - entropy), `residual/total`, `train/loss` and so on.
+    """
+    split = row["split"]
+    metrics = _scalars(row, split)
+    if split == ("search" if level == "bi" else "train"):
+
+        def array(name: str) -> npt.NDArray[np.float64]:
+            # float32 first, as the trajectory stores it: live and replayed values are the same.
+            values = np.asarray(row[name], np.float32).astype(np.float64)
+            return values.reshape(shape.lengths(STEP_FIELDS[name][0]))
+
+        probability, cost = array("probability"), array("cost_mean").mean(axis=0)
+        credit = (array("credit_direct") + array("credit_path")).sum(axis=0)
+        for e, edge in enumerate(shape.edges):
+            metrics[f"credit/{edge}"] = float(credit[e])
+            for o, op in enumerate(shape.ops):
+                metrics[f"P/{edge}/{op}"] = float(probability[e, o])
+                metrics[f"cost/{edge}/{op}"] = float(cost[e, o])
+        for name in RESIDUALS:
+            metrics[f"residual/{name.removeprefix('residual_')}"] = float(row[name])
+    return _finite(metrics)
+
+
+def epoch_metrics(row: Mapping[str, Any]) -> dict[str, float]:
+    """Metrics of one row of `epochs`: the test split's, and the learning rate from `train`.
+
+    The other values of `train` and `search` are those of the epoch's windows once more.
+    """
+    if row["split"] == "train":
+        return _finite({"train/lr": float(row["lr"])})
+    return _finite(_scalars(row, "test")) if row["split"] == "test" else {}
+
+
+def samples(trajectory: Trajectory, windows: int, epochs: int) -> Iterator[Sample]:
+    """The metrics of the first rows of a trajectory.
+
+    Args:
+        trajectory: a whole trajectory.
+        windows: how many rows of `steps`.
+        epochs: how many rows of `epochs`.
+    """
+    manifest, level = trajectory.manifest, trajectory.config.level
+    steps = trajectory.steps["step"].to_pylist()
+    last_of = dict(zip(trajectory.steps["epoch"].to_pylist(), steps, strict=True))
+    # The trajectory knows when the search ran, not when each window ended.
+    start = datetime.fromisoformat(manifest["started"]).timestamp() * 1000
+    pace = manifest["seconds"] * 1000 / max(steps, default=1)
+    for row in trajectory.steps.slice(0, windows).to_pylist():
+        step = row["step"]
+        metrics = window_metrics(row, trajectory.shape, level)
+        yield Sample(step, round(start + pace * step), metrics)
+    for row in trajectory.epochs.slice(0, epochs).to_pylist():
+        step = last_of[row["epoch"]]
+        yield Sample(step, round(start + pace * step), epoch_metrics(row))
+
+
+def _scalars(row: Mapping[str, Any], split: str) -> dict[str, float]:
+    metrics = {f"{split}/{name}": float(row[name]) for name in SCALARS}
+    metrics[f"{split}/loss_minus_entropy"] = float(row["loss"]) - float(row["entropy"])
+    return metrics
+
+
+def _finite(metrics: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}

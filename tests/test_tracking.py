@@ -1,0 +1,450 @@
+"""MLflow shows what the trajectory holds, live and replayed alike, and never holds a search up."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import multiprocessing
+import os
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wiring.config import OPS, SearchConfig, SpaceConfig
+from wiring.tracking import Tracker, TrackingError, init, replay, store, tracker, view
+from wiring.trajectory import EPOCH_FIELDS, STEP_FIELDS, Shape, Trajectory, TrajectoryWriter
+
+SHAPE = Shape(2, SpaceConfig().edges, OPS)
+DATASET = {"name": "digits", "files": {"train.parquet": "0" * 64}}
+WINDOWS = 4
+
+
+def config_for(seed: int = 0, level: str = "bi") -> SearchConfig:
+    return SearchConfig(
+        experiment="E1",
+        dataset="digits",
+        method="dsnas",
+        level=level,
+        seed=seed,
+        space=SpaceConfig(cells=2),
+    )
+
+
+def rows(seed: int = 0, windows: int = WINDOWS) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A search's rows in the order in which it makes them, NaN and -inf among them."""
+    rng = np.random.default_rng(seed)
+
+    def fields(spec: dict[str, tuple[str, str]]) -> dict[str, Any]:
+        return {
+            name: rng.normal(size=SHAPE.lengths(axes)) if axes else float(rng.normal())
+            for name, (axes, _) in spec.items()
+        }
+
+    for window in range(windows):
+        for split in ("train", "search"):
+            keys = {"step": 5 * window + 5, "epoch": window, "split": split, "steps": 5}
+            row = {**keys, "samples": 480, **fields(STEP_FIELDS)}
+            row["cost_mean"][:, 0, 1] = np.nan
+            row["loss_wrong"] = math.nan if window == 1 else row["loss_wrong"]
+            yield "steps", row
+        for split in ("train", "search", "test"):
+            keys = {"epoch": window, "split": split, "samples": 96, "lr": 0.1 / (1 + window)}
+            yield "epochs", {**keys, "genotype": '{"0-2": "none"}', **fields(EPOCH_FIELDS)}
+
+
+def write(path: Path, config: SearchConfig, windows: int = WINDOWS) -> Path:
+    writer = TrajectoryWriter(path, SHAPE)
+    for table, row in rows(config.seed, windows):
+        (writer.step if table == "steps" else writer.epoch)(row)
+    writer.close(
+        {
+            "search": config.id,
+            "scale": "test",
+            "config": config.model_dump(mode="json"),
+            "config_sha256": config.digest,
+            "dataset": DATASET,
+            "git_commit": "c0ffee",
+            "started": "2021-04-13T12:00:00+00:00",
+            "seconds": 60.0,
+        }
+    )
+    return path
+
+
+def follow(follower: Tracker, seed: int = 0, windows: int = WINDOWS, skip: int = 0) -> None:
+    """Log the rows as a search does, without the first `skip` windows."""
+    for table, row in rows(seed, windows):
+        if row["epoch"] < skip:
+            continue
+        if table == "steps":
+            follower.log_window(row, SHAPE)
+        else:
+            follower.log_epoch({**row, "step": 5 * row["epoch"] + 5})
+
+
+def expected(seed: int = 0, windows: int = WINDOWS) -> set[tuple[str, int, float]]:
+    """Metric rows by the definition of the metrics, written down once more without `view`."""
+    found: set[tuple[str, int, float]] = set()
+    for table, row in rows(seed, windows):
+        step = 5 * row["epoch"] + 5
+        values: dict[str, float] = {}
+        if table == "steps" or row["split"] == "test":
+            for name in view.SCALARS:
+                values[f"{row['split']}/{name}"] = row[name]
+            values[f"{row['split']}/loss_minus_entropy"] = row["loss"] - row["entropy"]
+        elif row["split"] == "train":
+            values["train/lr"] = row["lr"]
+        if table == "steps" and row["split"] == "search":
+            for name in ("direct", "inner", "total"):
+                values[f"residual/{name}"] = row[f"residual_{name}"]
+            values["residual/skip_weight"] = row["skip_weight"]
+            for e, edge in enumerate(SHAPE.edges):
+                parts = [
+                    row[k][cell, e] for cell in range(2) for k in ("credit_direct", "credit_path")
+                ]
+                # Summed in the order of the definition: per cell, then over cells.
+                a, b, c, d = (float(np.float32(part)) for part in parts)
+                values[f"credit/{edge}"] = (a + b) + (c + d)
+                for o, op in enumerate(OPS):
+                    values[f"P/{edge}/{op}"] = float(np.float32(row["probability"][e, o]))
+                    one, two = (
+                        float(np.float32(row["cost_mean"][cell, e, o])) for cell in range(2)
+                    )
+                    values[f"cost/{edge}/{op}"] = (one + two) / 2
+        found |= {(name, step, value) for name, value in values.items() if math.isfinite(value)}
+    return found
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return tmp_path
+
+
+def active_runs() -> dict[str, Any]:
+    """The searches' runs by id."""
+    client = store.connect()
+    found = client.search_runs(
+        [experiment.experiment_id for experiment in client.search_experiments()],
+        "tags.kind = 'search'",
+    )
+    return {run.info.run_id: run for run in found}
+
+
+def metric_rows(run_id: str) -> list[tuple[str, int, float]]:
+    with sqlite3.connect("mlflow.db") as database:
+        query = "select key, step, value from metrics where run_uuid = ?"
+        return database.execute(query, (run_id,)).fetchall()
+
+
+def shown(run_id: str) -> dict[str, Any]:
+    """All that MLflow holds of a run, but for when it was logged."""
+    client = store.connect()
+    run = client.get_run(run_id)
+    return {
+        "metrics": sorted(metric_rows(run_id)),
+        "params": run.data.params,
+        "tags": {k: v for k, v in run.data.tags.items() if k != "mlflow.artifacts"},
+        "status": run.info.status,
+        "inputs": [i.dataset.to_dictionary() for i in run.inputs.dataset_inputs],
+        "artifacts": sorted(
+            file.path for at in (None, "trajectory") for file in client.list_artifacts(run_id, at)
+        ),
+    }
+
+
+def test_live_and_replayed_runs_are_the_same_and_complete(project: Path) -> None:
+    config, path = config_for(), write(project / "t", config_for())
+    init(["E1", "E2"], "test")
+    follower = Tracker(config, DATASET, "test")
+    follower.start()
+    follow(follower)
+    follower.finish(path)
+    (live,) = active_runs()
+    shown_live = shown(live)
+    assert replay(path) == live  # nothing to do
+    store.connect().delete_run(live)
+    replayed = replay(path)
+    assert replayed != live
+    assert shown(replayed) == shown_live
+    assert {*shown_live["metrics"]} == expected()
+    assert len(shown_live["metrics"]) == len(expected())
+    assert shown_live["status"] == "FINISHED"
+    assert shown_live["params"]["space.cells"] == "2"
+    tags = shown_live["tags"]
+    assert {
+        **{"method": "dsnas", "level": "bi", "cell": "2x2", "dataset": "digits", "seed": "0"},
+        **{"scale": "test", "experiment": "E1", "search": config.id, "mlflow.runName": config.id},
+        **{"config_sha256": config.digest, "mlflow.source.git.commit": "c0ffee"},
+        "trajectory_sha256": Trajectory.read(path).manifest["files"]["steps.parquet"],
+    }.items() <= tags.items()
+    assert shown_live["inputs"][0]["name"] == "digits"
+    assert shown_live["artifacts"] == [
+        "genotype.json",
+        "trajectory",
+        "trajectory/epochs.parquet",
+        "trajectory/manifest.json",
+        "trajectory/steps.parquet",
+    ]
+    parent = store.connect().get_run(tags["mlflow.parentRunId"])
+    assert parent.data.tags["kind"] == "experiment"
+    assert sorted(p.name for p in project.iterdir()) == ["mlartifacts", "mlflow.db", "t"]
+
+
+def test_probabilities_are_those_of_the_split_alpha_learns_from() -> None:
+    (_, train), (_, search) = list(rows())[:2]
+    for level, learns, other in (("bi", search, train), ("single", train, search)):
+        metrics = view.window_metrics(learns, SHAPE, level)
+        assert metrics["P/2-3/none"] == np.float32(learns["probability"][4, 0])
+        assert not {name.split("/")[0] for name in view.window_metrics(other, SHAPE, level)} & {
+            "P",
+            "cost",
+            "credit",
+            "residual",
+        }
+
+
+def test_credits_of_the_edges_add_up_to_the_credit_of_all() -> None:
+    (_, _), (_, row) = list(rows())[:2]
+    metrics = view.window_metrics(row, SHAPE, "bi")
+    total = sum(value for name, value in metrics.items() if name.startswith("credit/"))
+    assert total == pytest.approx((row["credit_direct"] + row["credit_path"]).sum(), rel=1e-5)
+
+
+def test_init_again_changes_nothing(project: Path) -> None:
+    def state() -> list[Any]:
+        client = store.connect()
+        return [
+            (
+                e.name,
+                e.artifact_location,
+                [r.info.run_id for r in client.search_runs([e.experiment_id])],
+            )
+            for e in client.search_experiments()
+        ]
+
+    init(["E1"], "test")
+    first = state()
+    init(["E1"], "test")
+    assert state() == first
+    init(["E1", "E2"], "test")
+    assert {name for name, *_ in state()} == {"Default", "test/E1", "test/E2"}
+    places = {place for name, place, _ in state() if name != "Default"}
+    assert places == {(project / "mlartifacts" / "test" / e).as_uri() for e in ("E1", "E2")}
+
+
+def test_replay_replaces_incomplete_runs_and_adds_no_second_one(project: Path) -> None:
+    config, path = config_for(), write(project / "t", config_for())
+    killed = store.begin(store.connect(), config, DATASET, "test")
+    store.log_samples(store.connect(), killed, [view.Sample(5, 1, {"train/loss": 1.0})])
+    failed = Tracker(config_for(seed=1), DATASET, "test")
+    failed.start()
+    failed.fail("out of memory")
+    assert {run.info.status for run in active_runs().values()} == {"RUNNING", "FAILED"}
+    once = replay(path)
+    assert killed not in active_runs()
+    assert replay(path) == once
+    assert len(metric_rows(once)) == len(expected())
+    assert len(active_runs()) == 2  # this one, and another search's
+    (project / "figure.svg").write_text("<svg/>")
+    assert replay(path, [project / "figure.svg"]) == once
+    assert [f.path for f in store.connect().list_artifacts(once, "figures")] == [
+        "figures/figure.svg"
+    ]
+
+
+def test_a_resumed_search_shows_every_row_once(project: Path) -> None:
+    config, path = config_for(), write(project / "t", config_for())
+    killed = Tracker(config, DATASET, "test")
+    killed.start()
+    follow(killed, windows=3)
+    while not active_runs():
+        time.sleep(0.05)
+    killed._give_up("killed")  # as good as dead
+    killed._thread.join()
+    resumed = Tracker(config, DATASET, "test")
+    resumed.start()
+    follow(resumed, skip=2)
+    resumed.finish(path)
+    (run_id,) = active_runs()
+    assert sorted(metric_rows(run_id)) == sorted(expected())
+
+
+def test_a_search_done_again_has_one_run(project: Path) -> None:
+    path = write(project / "t", config_for())
+    for _ in range(2):
+        again = Tracker(config_for(), DATASET, "test")
+        again.start()
+        follow(again)
+        again.finish(path)
+    assert len(active_runs()) == 1
+
+
+def track_one(folder: str, seed: int) -> None:
+    os.chdir(folder)
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    logging.basicConfig(filename=f"log-{seed}", level=logging.WARNING)
+    config = config_for(seed)
+    follower = Tracker(config, DATASET, "test")
+    follower.start()
+    follow(follower, seed, windows=12)
+    follower.finish(write(Path(f"t{seed}"), config, windows=12))
+
+
+def test_four_searches_side_by_side_lose_nothing(project: Path) -> None:
+    init(["E1"], "test")
+    context = multiprocessing.get_context("spawn")
+    searches = [context.Process(target=track_one, args=(str(project), seed)) for seed in range(4)]
+    for search in searches:
+        search.start()
+    for search in searches:
+        search.join()
+    assert [search.exitcode for search in searches] == [0] * 4
+    assert [(project / f"log-{seed}").read_text() for seed in range(4)] == [""] * 4
+    runs = active_runs()
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    assert len(runs) == 4
+    for run_id, run in runs.items():
+        assert sorted(metric_rows(run_id)) == sorted(expected(int(run.data.tags["seed"]), 12))
+
+
+@contextmanager
+def answering(status: int, delay: float = 0.0) -> Iterator[str]:
+    """A server on loopback that gives every request the same answer."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            time.sleep(delay)
+            self.send_response(status)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        do_GET = do_POST = answer  # noqa: N815
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+
+
+@contextmanager
+def closed() -> Iterator[str]:
+    """An address at which nobody listens."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{reserved.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("kind", ["closed", "500", "hangs"])
+def test_a_broken_server_costs_one_warning_and_little_time(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    kind: str,
+) -> None:
+    store.connect()  # the import of MLflow is not what is timed
+    config, path = config_for(), write(project / "t", config_for())
+    monkeypatch.setattr(tracker, "GRACE", 0.5)
+    monkeypatch.setattr(tracker, "DRAIN", 2.0)
+    server = {"closed": closed(), "500": answering(500), "hangs": answering(200, delay=8)}[kind]
+    with server as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        follower = Tracker(config, DATASET, "test")
+        begun = time.monotonic()
+        follower.start()
+        follow(follower)
+        logged = time.monotonic()
+        follower.finish(path)
+        done = time.monotonic()
+    assert logged - begun < 1
+    assert done - logged < 6
+    (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "`wiring track replay" in warning.getMessage()
+    assert "\n" not in warning.getMessage()
+    assert config.id in warning.getMessage()
+    output = capfd.readouterr()
+    assert not output.out
+    assert not output.err
+    # Nothing is lost.
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert sorted(metric_rows(replay(path))) == sorted(expected())
+
+
+def test_a_full_queue_is_given_up_not_waited_for(
+    project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tracker, "BACKLOG", 3)
+    with answering(200, delay=2) as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        follower = Tracker(config_for(), DATASET, "test")
+        follower.start()
+        begun = time.monotonic()
+        follow(follower)
+        follower.finish(project / "t")
+        assert time.monotonic() - begun < 1
+    (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "3 rows wait to be sent" in warning.getMessage()
+
+
+def test_a_store_that_fails_for_a_while_gets_every_row_once(
+    project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from mlflow import MlflowClient
+
+    path, calls, log_batch = write(project / "t", config_for()), 0, MlflowClient.log_batch
+
+    def unsteady(self: MlflowClient, *args: Any, **kwargs: Any) -> None:
+        nonlocal calls
+        calls += 1
+        log_batch(self, *args, **kwargs)
+        if calls % 2:  # the rows arrived, the answer did not
+            raise ConnectionError("lost")
+
+    monkeypatch.setattr(MlflowClient, "log_batch", unsteady)
+    follower = Tracker(config_for(), DATASET, "test")
+    follower.start()
+    follow(follower)
+    follower.finish(path)
+    (run_id,) = active_runs()
+    assert calls >= 4
+    assert sorted(metric_rows(run_id)) == sorted(expected())
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_init_and_replay_say_in_one_line_what_failed(
+    project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(store, "PATIENCE", 0.5)
+    path = write(project / "t", config_for())
+    with closed() as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        init(["E1"], "test")
+        with pytest.raises(TrackingError, match=f"{address} cannot be used") as caught:
+            replay(path)
+    assert "\n" not in str(caught.value)
+    (warning,) = caplog.records
+    assert "`wiring track replay" in warning.getMessage()
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(
+        json.dumps({k: v for k, v in manifest.items() if k != "scale"})
+    )
+    with pytest.raises(ValueError, match=r"manifest\.json: scale is missing"):
+        replay(path)
