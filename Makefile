@@ -80,7 +80,7 @@ push: env ## Publish the results
 
 clean: ## Delete caches; results and .venv stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find src tests tools benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find . -name .venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 lock: env ## Lock what pyproject.toml asks for (UPGRADE=1 for the newest versions)
 	$(BIN)/python tools/lock.py $(if $(UPGRADE),--upgrade)
