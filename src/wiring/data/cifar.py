@@ -1,0 +1,217 @@
+"""CIFAR-10 from its published archive, whose content is pinned by SHA-256.
+
+The archive's members are Python 2 pickles. A pickle is a program: even behind the pinned hash it
+is read by an unpickler that knows no function and no class but an inert one.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import tarfile
+import zlib
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pooch
+import requests
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential
+
+from wiring.data.dataset import DataError
+from wiring.files import sha256
+
+TIMEOUT = 30
+"""Seconds without a byte after which an attempt to download fails."""
+MEMBER_LIMIT = 64 * 2**20
+"""Bytes of a member; CIFAR-10's have 31 MB."""
+
+Samples = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
+"""Images (n, channels, height, width) and labels (n,)."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A tar.gz of batches in CIFAR-10's Python format.
+
+    Attributes:
+        url: where it is published.
+        sha256: of the whole archive.
+        train: members that hold the training set, in order.
+        test: members that hold the test set.
+        batch: samples of each member.
+        classes: number of classes.
+        shape: channels, height, width.
+    """
+
+    url: str
+    sha256: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    batch: int
+    classes: int
+    shape: tuple[int, int, int]
+
+
+CIFAR10 = Archive(
+    url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+    sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+    train=tuple(f"cifar-10-batches-py/data_batch_{number}" for number in range(1, 6)),
+    test=("cifar-10-batches-py/test_batch",),
+    batch=10_000,
+    classes=10,
+    shape=(3, 32, 32),
+)
+
+
+def fetch(archive: Archive, local: Path | None, cache: Path) -> Path:
+    """The archive on disk, verified: the local one if given, else the cached or downloaded one.
+
+    Args:
+        archive: which archive.
+        local: a copy to use in place of the download.
+        cache: folder that keeps the download.
+
+    Raises:
+        DataError: it is missing, cannot be downloaded, or is not the pinned archive.
+    """
+    if local is not None:
+        if not local.is_file():
+            raise DataError(f"{local}: no such file, expected a copy of {archive.url}")
+        if (found := sha256(local)) != archive.sha256:
+            raise DataError(
+                f"{local}: SHA-256 is {found}, expected {archive.sha256} (a whole copy of "
+                f"{archive.url})"
+            )
+        return local
+    instead = "try again, or download it elsewhere and name it in the field archive"
+    try:
+        return Path(_download(archive, cache))
+    except requests.HTTPError as error:
+        status = _status(error)
+        raise DataError(f"{archive.url}: the server answered {status}: {instead}") from None
+    except requests.RequestException as error:
+        kind = type(error).__name__
+        raise DataError(f"{archive.url}: cannot be downloaded ({kind}): {instead}") from None
+    except ValueError:
+        raise DataError(
+            f"{archive.url}: what was downloaded has not the SHA-256 {archive.sha256}: {instead}"
+        ) from None
+    except OSError as error:
+        raise DataError(f"{cache}: cannot keep the download: {error.strerror}") from None
+
+
+def _status(error: requests.HTTPError) -> int:
+    return 0 if error.response is None else error.response.status_code
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether another attempt may succeed: not after a 404 or with the wrong content."""
+    if isinstance(error, requests.HTTPError):
+        return _status(error) == 429 or _status(error) >= 500
+    return isinstance(
+        error,
+        requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError,
+    )
+
+
+@retry(
+    retry=retry_if_exception(_may_pass),
+    stop=stop_after_attempt(4),
+    wait=wait_exponential(max=10),
+    reraise=True,
+)
+def _download(archive: Archive, cache: Path) -> str:
+    path: str = pooch.retrieve(
+        archive.url,
+        f"sha256:{archive.sha256}",
+        fname=archive.url.rsplit("/", 1)[-1],
+        path=cache,
+        downloader=pooch.HTTPDownloader(timeout=TIMEOUT),
+    )
+    return path
+
+
+def read(path: Path, archive: Archive) -> tuple[Samples, Samples]:
+    """Read the training and the test set out of an archive; nothing is extracted to disk.
+
+    Args:
+        path: the archive, verified by :func:`fetch`.
+        archive: what it holds.
+
+    Raises:
+        DataError: it is damaged, lacks a member, or a member is not a batch of that format.
+    """
+    found: dict[str, Samples] = {}
+    try:
+        with tarfile.open(path, "r|gz") as tar:
+            for member in tar:
+                if member.name not in {*archive.train, *archive.test}:
+                    continue
+                where = f"{path}: {member.name}"
+                if not member.isreg() or member.size > MEMBER_LIMIT:
+                    raise DataError(f"{where}: expected a file of at most {MEMBER_LIMIT} bytes")
+                file = tar.extractfile(member)
+                assert file is not None  # it is a regular file
+                found[member.name] = _batch(file.read(), where, archive)
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise DataError(f"{path}: damaged ({error}), expected a tar.gz file") from None
+    for name in (*archive.train, *archive.test):
+        if name not in found:
+            raise DataError(f"{path}: {name} is missing, expected it in a copy of {archive.url}")
+
+    def join(members: tuple[str, ...]) -> Samples:
+        images, labels = zip(*(found[name] for name in members), strict=True)
+        return np.concatenate(images), np.concatenate(labels)
+
+    return join(archive.train), join(archive.test)
+
+
+class _Inert:
+    """Takes the place of numpy's names in a pickle: keeps what it is given and does nothing."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.arguments = arguments
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> type[_Inert]:
+        if (module, name) in {
+            ("numpy.core.multiarray", "_reconstruct"),
+            ("numpy", "ndarray"),
+            ("numpy", "dtype"),
+        }:
+            return _Inert
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+
+
+def _batch(data: bytes, where: str, archive: Archive) -> Samples:
+    count, values = archive.batch, prod(archive.shape)
+    try:
+        # Python 2 strings are bytes.
+        content = _Unpickler(io.BytesIO(data), encoding="bytes").load()
+    except Exception as error:  # a foreign pickle can raise anything
+        raise DataError(f"{where}: refused as a CIFAR batch: {error}") from None
+    match content:
+        # An array's state is (version, shape, dtype, whether by columns, bytes).
+        case {
+            b"data": _Inert(state=(_, shape, _Inert(arguments=(b"u1", *_)), False, bytes(raw))),
+            b"labels": list(labels),
+        } if (
+            shape == (count, values)
+            and len(raw) == count * values
+            and len(labels) == count
+            and all(type(label) is int and 0 <= label < archive.classes for label in labels)
+        ):
+            images = np.frombuffer(raw, np.uint8).reshape(count, *archive.shape)
+            return images, np.array(labels, np.int64)
+    raise DataError(
+        f"{where}: not a CIFAR batch, expected {count} uint8 rows of {values} as data and as many "
+        f"labels below {archive.classes}"
+    )
