@@ -58,8 +58,9 @@ class StepRecord(NamedTuple):
         correct, wrong = probe.direct + probe.path
         wide = probe.direct.new_zeros(4, space.cells, shape[0] * shape[1])
         wide[..., places] = torch.stack([correct + wrong, probe.direct.sum(0), correct, wrong])
-        parts = wide.view(4, space.cells, *shape).unbind()
-        return cls(*parts, _evaluated(draw.active, shape, device), draw.gates.double())
+        cost, direct, correct, wrong = wide.view(4, space.cells, *shape).unbind()
+        evaluated = _evaluated(draw.active, shape, device)
+        return cls(cost, direct, correct, wrong, evaluated, draw.gates.double())
 
 
 _masks: dict[tuple[object, ...], Tensor] = {}

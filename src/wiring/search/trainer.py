@@ -103,7 +103,7 @@ class Trainer:
         probe.weights = torch.stack([statistics.correct, ~statistics.correct])
         loss = statistics.loss.mean()
         if weights:
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
         else:
             # Down to the stem's output: this passes every node and no gradient of a weight is
             # computed. A draw of `none` only never reaches it, and all costs are 0.
