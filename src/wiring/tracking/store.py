@@ -32,6 +32,7 @@ for _name, _value in {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     # We retry ourselves and say in one line what failed: no tracebacks, no retries of retries.
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }.items():

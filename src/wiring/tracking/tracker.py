@@ -22,7 +22,7 @@ PATIENCE = 60.0
 """Seconds for which a failing request is tried again while the search runs."""
 GRACE = 5.0
 """The same once the search has ended."""
-DRAIN = 30.0
+DRAIN = 60.0
 """Seconds that a search's end waits for what is still to be sent to a store that works."""
 FLUSH = 5.0
 """Seconds that metrics are gathered: a metric costs half as much in a large batch."""

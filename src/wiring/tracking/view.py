@@ -66,7 +66,7 @@ def tags(config: SearchConfig, scale: str) -> dict[str, str]:
         "kind": "search",
         "scale": scale,
         "experiment": config.experiment,
-        "variant": config.variant or "",
+        **({"variant": config.variant} if config.variant else {}),
         "method": config.method,
         "level": config.level,
         "cell": f"{config.space.cells}x{config.space.nodes}",
@@ -74,6 +74,8 @@ def tags(config: SearchConfig, scale: str) -> dict[str, str]:
         "seed": str(config.seed),
         "search": config.id,
         "config_sha256": config.digest,
+        "mlflow.source.name": "wiring search",
+        "mlflow.source.type": "LOCAL",
     }
 
 
