@@ -20,9 +20,18 @@ class ConfigError(ValueError):
             prefix: where in the file the validated part begins.
         """
         lines = []
-        for fault in error.errors():
+        faults = error.errors()
+        for fault in faults:
+            # A tuple whose faulty items fall away is then too short: not a fault of its own.
+            below = any(other["loc"][:-1] == fault["loc"] for other in faults)
+            if fault["type"] == "too_short" and below:
+                continue
             field = ".".join(str(part) for part in (*prefix, *fault["loc"])) or "(top level)"
-            got = "" if fault["type"] in {"missing", "extra_forbidden"} else f", got {fault['input']!r}"
+            got = (
+                ""
+                if fault["type"] in {"missing", "extra_forbidden"}
+                else f", got {fault['input']!r}"
+            )
             message = fault["msg"].removeprefix("Value error, ")
             if fault["type"] == "extra_forbidden":
                 message = "unknown key"
