@@ -30,6 +30,7 @@ class ConfigError(ValueError):
             got = (
                 ""
                 if fault["type"] in {"missing", "extra_forbidden"}
+                or isinstance(fault["input"], dict | list | tuple)
                 else f", got {fault['input']!r}"
             )
             message = fault["msg"].removeprefix("Value error, ")

@@ -331,9 +331,9 @@ class Experiment(Model):
 
     def points(self, base: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The raw settings of each search of the design, the experiment's id still missing."""
-        variants: dict[str | None, dict[str, Any]] = {**self.variants} or {None: {}}
+        variants: list[tuple[str | None, dict[str, Any]]] = [*self.variants.items()] or [(None, {})]
         for method, level, dataset, (variant, settings), seed in product(
-            self.methods, self.levels, self.datasets, variants.items(), self.seeds
+            self.methods, self.levels, self.datasets, variants, self.seeds
         ):
             point = {"method": method, "level": level, "dataset": dataset, "seed": seed}
             merged = _merge(base, settings)
