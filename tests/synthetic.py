@@ -115,6 +115,8 @@ def write_search(
                     "cost_wrong": np.full(cost.shape, one),
                     "credit_direct": share,
                     "credit_path": np.zeros_like(share),
+                    "credit_correct": -one * shape.cells * edges,
+                    "credit_wrong": one * shape.cells * edges,
                     **scalars,
                     "residual_direct": residual,
                     "residual_inner": residual,

@@ -186,6 +186,12 @@ def test_window_equals_numpy_over_its_steps() -> None:
     assert row["loss_wrong"] == pytest.approx(losses[~correct].mean())
     assert row["accuracy"] == pytest.approx(correct.mean())
     assert row["residual_direct"] < 1e-12
+    # All samples' own credit, weighted by their number, is the sum of all credit.
+    own = np.nansum([row["credit_correct"] * correct.sum(), row["credit_wrong"] * (~correct).sum()])
+    both = row["credit_direct"].sum() + row["credit_path"].sum()
+    assert own / 96 == pytest.approx(both)
+    gates = np.stack([r.gates.numpy() for r in records])[:, None]
+    assert row["credit_wrong"] == pytest.approx(8 * (wrong * gates).sum() / (~correct).sum())
 
 
 def test_sample_statistics_by_hand() -> None:

@@ -9,11 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import softmax
 
 from tests.synthetic import config, fails, grows, stays, write_search
 from wiring.dynamics import MEANINGS, Dynamics, build, edge_table, op_table, statistics_table
-from wiring.dynamics.tables import own_credit
 from wiring.trajectory import Trajectory
 
 TABLES = ("searches", "edges", "ops", "statistics")
@@ -83,48 +81,6 @@ def test_costs_ignore_cells_without_a_sample_and_stay_nan_without_any(tmp_path: 
     none = ops.loc[(10, "0-3", "sep_conv_3x3")]
     assert np.isnan(none["cost_mean"])
     assert np.isnan(none["cost_sum"])
-
-
-def test_own_credit_of_sampled_ops_is_the_mean_over_steps(tmp_path: Path) -> None:
-    """Twin: replay the steps of each window, one sampled op each, and average their costs."""
-    trajectory = read(tmp_path)
-    random = np.random.default_rng(3)
-    windows, (edges, ops) = 20, (5, 8)
-    cost = random.normal(size=(windows, 2, edges, ops))
-    cost[..., 0] = np.nan
-    draws = random.integers(ops, size=(windows, 10, edges))
-    count = np.zeros((windows, edges, ops))
-    expected = np.zeros(windows)
-    for w in range(windows):
-        for step in range(10):
-            for e in range(edges):
-                op = draws[w, step, e]
-                count[w, e, op] += 1
-                if op:
-                    expected[w] += cost[w, :, e, op].sum() / 10
-    cost = np.where(count[:, None] > 0, cost, np.nan)
-    sampled = altered(trajectory, cost_correct=cost, count=count)
-    np.testing.assert_allclose(own_credit(sampled, "train", "correct"), expected, rtol=1e-5)
-
-
-def test_own_credit_of_a_mixture_weighs_by_probability(tmp_path: Path) -> None:
-    trajectory = read(tmp_path)
-    random = np.random.default_rng(4)
-    cost = random.normal(size=(20, 2, 5, 8))
-    probability = softmax(random.normal(size=(20, 5, 8)), axis=-1)
-    cost[..., 0] = 0
-    mixed = altered(trajectory, cost_wrong=cost, probability=probability)
-    expected = np.einsum("wleo,weo->w", cost, probability)
-    np.testing.assert_allclose(own_credit(mixed, "train", "wrong"), expected, rtol=1e-4)
-
-
-def test_own_credit_is_nan_without_a_sample_of_the_kind(tmp_path: Path) -> None:
-    trajectory = read(tmp_path)
-    loss = trajectory.column("loss_wrong").copy()
-    loss[-1] = np.nan
-    own = own_credit(altered(trajectory, loss_wrong=loss), "train", "wrong")
-    assert np.isnan(own[-1])
-    assert not np.isnan(own[:-1]).any()
 
 
 def test_statistics_add_up(tmp_path: Path) -> None:

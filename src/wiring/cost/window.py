@@ -103,6 +103,7 @@ class Window:
         self._n_all = zeros(edges, ops)
         self._cost = zeros(5, cells, edges, ops)
         self._credit = zeros(2, cells, edges)
+        self._own = zeros(2)
         sources = [int(edge.split("-")[0]) for edge in space.edges]
         self._skip = zeros(edges, ops)
         if "skip_connect" in space.ops:
@@ -142,6 +143,7 @@ class Window:
         self._cost += torch.stack([cost, cost.square(), direct, correct * size, wrong * size])
         credit = torch.stack([direct, cost - direct]).mul_(gates).sum(-1)
         self._credit += credit
+        self._own += torch.stack([(correct * gates).sum(), (wrong * gates).sum()]) * size
         per_cell = credit.sum((0, 2))
         inner = per_cell[:-1].abs().amax() if len(per_cell) > 1 else gap.new_zeros(())
         self._worst = torch.maximum(
@@ -190,7 +192,11 @@ class Window:
             "residual_total": float(worst[2]),
             "skip_weight": float(worst[3]),
         }
-        return row | scalar_row(self.sums())
+        scalars = self.sums()
+        numbers = (scalars[2], self.samples - scalars[2])
+        for kind, own, n in zip(("correct", "wrong"), self._own.tolist(), numbers, strict=True):
+            row[f"credit_{kind}"] = own / n if n else float("nan")
+        return row | scalar_row(scalars)
 
 
 def scalar_row(sums: np.ndarray) -> dict[str, float]:

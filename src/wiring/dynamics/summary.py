@@ -14,7 +14,6 @@ from wiring.dynamics.tables import (
     free,
     learning_split,
     none_probability,
-    own_credit,
     splits,
 )
 from wiring.trajectory import Trajectory
@@ -161,7 +160,9 @@ def _mechanism(trajectory: Trajectory) -> dict[str, float]:
     """The sign of the cost by outcome, and its course with accuracy."""
     row = {}
     for kind, sign in (("correct", -1), ("wrong", 1)):
-        own = np.concatenate([own_credit(trajectory, split, kind) for split in splits(trajectory)])
+        own = np.concatenate(
+            [trajectory.column(f"credit_{kind}", split) for split in splits(trajectory)]
+        )
         own = own[~np.isnan(own)]
         row[f"sign_{kind}"] = float(np.mean(sign * own > 0)) if own.size else float("nan")
     split = learning_split(trajectory.config)

@@ -109,44 +109,14 @@ def op_table(trajectory: Trajectory) -> pd.DataFrame:
     )
 
 
-def own_credit(trajectory: Trajectory, split: str, kind: str) -> Array:
-    """Own cost of the correctly or wrongly classified samples, summed over all edges and cells.
-
-    On each edge and cell it is the mean over ops of `cost_{kind}`, weighted by how often the op
-    was the edge's op: its share of the window's steps where at most one op is evaluated a step
-    (DSNAS, uniform sampling, a fixed op), else its probability (DARTS, SNAS, ProxylessNAS).
-    `none` costs 0. Ops without a sample of the kind are left out and the weights rescaled.
-    By conservation the sum is mean(loss - entropy) of those samples, whenever the laws hold.
-
-    Args:
-        trajectory: the search.
-        split: train or search.
-        kind: correct or wrong.
-
-    Returns:
-        Nats, shape (windows,); NaN where the window has no sample of the kind.
-    """
-    cost = _array(trajectory, f"cost_{kind}", split)
-    if "none" in trajectory.shape.ops:
-        cost[..., trajectory.shape.ops.index("none")] = 0.0
-    count = _array(trajectory, "count", split)
-    steps = trajectory.column("steps", split)[:, None, None]
-    sampled = count.sum(axis=-1, keepdims=True) <= steps
-    weight = np.where(sampled, count / steps, _array(trajectory, "probability", split))[:, None]
-    weight = np.where(np.isnan(cost), 0.0, weight)
-    with np.errstate(invalid="ignore"):
-        credit = (weight * np.nan_to_num(cost)).sum(axis=-1) / weight.sum(axis=-1)
-    absent = np.isnan(trajectory.column(f"loss_{kind}", split))
-    return np.where(absent, np.nan, np.nansum(credit, axis=(1, 2)))
-
-
 def statistics_table(trajectory: Trajectory) -> pd.DataFrame:
     """One row per window for train and search, one per epoch for test.
 
     Columns: `step`, `epoch`, `split`; `loss`, `entropy`, `accuracy`, `loss_minus_entropy` of all
     samples, and with the endings `_correct` and `_wrong` of those classified so; `credit`, the
-    sum of all credit over edges and cells; `own_correct` and `own_wrong`, see
-    :func:`own_credit`; `residual_direct`, `residual_inner`, `residual_total`, `skip_weight`.
+    sum of all credit over edges and cells; `own_correct` and `own_wrong`, the mean own credit of
+    the samples classified so; `residual_direct`, `residual_inner`, `residual_total`,
+    `skip_weight`.
     What is not measured on the test set is NaN there.
     """
     frames = []
@@ -160,8 +130,8 @@ def statistics_table(trajectory: Trajectory) -> pd.DataFrame:
                     _array(trajectory, f"credit_{way}", split).sum(axis=(1, 2))
                     for way in ("direct", "path")
                 ),
-                "own_correct": own_credit(trajectory, split, "correct"),
-                "own_wrong": own_credit(trajectory, split, "wrong"),
+                "own_correct": trajectory.column("credit_correct", split),
+                "own_wrong": trajectory.column("credit_wrong", split),
                 **{name: trajectory.column(name, split) for name in _LAWS},
             }
         )

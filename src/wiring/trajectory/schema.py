@@ -6,8 +6,10 @@ metadata. Single numbers are float64. -inf and NaN are values like any other; no
 A *window* is a run of consecutive steps that one row sums up. All statistics accumulate in
 float64 on the device. Time stands in the manifest only, so that equal searches give equal bytes.
 
-Units: a *cost* is dL/dZ of the batch-mean loss L (nats). A sample's own cost is the gradient of
-its own loss, so the mean of the samples' costs is the batch's cost.
+Units: a *cost* is dL/dZ of the batch-mean loss L (nats); a *credit* is sum_o Z C of an edge. Both
+are sums over samples. A sample's *own* cost or credit is its term of that sum, times the batch
+size, so that the mean over the batch is the batch's cost. Behind the last cell nothing couples
+samples and the own cost is the gradient of the sample's own loss; further up batch norm does.
 """
 
 from __future__ import annotations
@@ -48,6 +50,8 @@ STEP_FIELDS: dict[str, tuple[str, str]] = {
     "cost_wrong": ("LEO", "mean of the own cost of wrongly classified samples"),
     "credit_direct": ("LE", "sum_o Z C through the concatenation, mean over the window"),
     "credit_path": ("LE", "sum_o Z C through intermediate edges, mean over the window"),
+    "credit_correct": ("", "credit of a correctly classified sample, all cells and edges; mean"),
+    "credit_wrong": ("", "credit of a wrongly classified sample, all cells and edges; mean"),
     "loss": ("", "mean cross entropy of the samples"),
     "entropy": ("", "mean entropy of the predictions"),
     "accuracy": ("", "share of correctly classified samples"),
