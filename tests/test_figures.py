@@ -180,6 +180,14 @@ def test_frozen_searches_leave_an_empty_overview(tmp_path: Path) -> None:
     assert (tmp_path / "overview.svg").stat().st_size > 0
 
 
+def test_shortest_search(tmp_path: Path) -> None:
+    folder = write_search(tmp_path, config(train={"epochs": 2}), stays)
+    dynamics = Dynamics.of([Trajectory.read(folder)])
+    draw_condition(dynamics, CONDITION, tmp_path / "figures")
+    with Image.open(tmp_path / "figures" / "wiring.gif") as image:
+        assert image.n_frames == 2
+
+
 def test_unknown_condition(dynamics: Dynamics, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="unknown condition 'E9'"):
         draw_condition(dynamics, "E9", tmp_path / "x")

@@ -381,8 +381,8 @@ class ClaimsConfig(Model):
     sign: Annotated[float, Field(ge=0, le=1)] = 0.9
     follows: Annotated[float, Field(ge=-1, le=1)] = 0.5
     direct: PositiveFloat = 1e-3
-    path: PositiveFloat = 0.05
-    conservation: PositiveFloat = 0.05
+    path: PositiveFloat = 0.01
+    conservation: PositiveFloat = 0.01
 
 
 class ScaleConfig(Model):

@@ -34,6 +34,8 @@ def draw_probability(tables: Dynamics) -> Figure:
     rows = int(tables.searches["nodes"].iloc[0])
     figure = _figure(rows)
     grid = _edge_grid(figure, tables, 0, rows)
+    # One scale for all panels, and no taller than the largest probability asks for.
+    top = min(1.0, max(0.4, np.ceil(tables.ops["probability"].max() * 5 + 0.1) / 5))
     for edge, axes in grid.items():
         table = tables.ops[tables.ops["edge"] == edge]
         for op in reversed(_ops(tables)):
@@ -44,7 +46,7 @@ def draw_probability(tables: Dynamics) -> Figure:
                 "width": width,
             }
             band(axes, table[table["op"] == op], "probability", **style)
-        axes.set_ylim(0, 1)
+        axes.set_ylim(0, top)
     _label(grid, "probability")
     _legend(figure, grid, *op_legend(_ops(tables)))
     ends = [
@@ -76,8 +78,9 @@ def draw_cost(tables: Dynamics) -> Figure:
 
     means = []
     ops = [op for op in _ops(tables) if op != "none"]
+    coarse = _coarse(tables.ops)
     for edge, axes in costs.items():
-        table = tables.ops[tables.ops["edge"] == edge]
+        table = coarse[coarse["edge"] == edge]
         for op in ops:
             means.append(_op_band(axes, table, op, "cost_mean", 1.2)["mean"])
     _zero(costs, means)
@@ -91,8 +94,8 @@ def draw_cost(tables: Dynamics) -> Figure:
     heading(figure, seen, tables)
     caption(
         figure,
-        f"{seeds_text(tables)} Below zero an op beats none. Axes span the means' central 99%. "
-        "Tinted: intermediate edges.",
+        f"{seeds_text(tables)} Ops: means of twentieths of the search; below zero an op beats none. "
+        "Tinted: intermediate edges. Axes span the means' central 99%.",
     )
     return figure
 
@@ -140,8 +143,7 @@ def draw_statistics(tables: Dynamics) -> Figure:
         handlelength=2.2,
     )
     share = tables.searches["positive_share"].mean()
-    held = "search" if "search" in present else "training"
-    heading(figure, f"Loss exceeds entropy in {share:.0%} of the {held} windows", tables)
+    heading(figure, f"Loss exceeds entropy in {share:.0%} of the windows alpha learns from", tables)
     caption(figure, seeds_text(tables))
     return figure
 
@@ -150,6 +152,21 @@ def _op_band(axes: Axes, table: pd.DataFrame, op: str, value: str, width: float)
     """An op's line and band in its own style."""
     own = table[table["op"] == op]
     return band(axes, own, value, colour=OP_COLOUR[op], dash=OP_DASH.get(op, "-"), width=width)
+
+
+def _coarse(ops: pd.DataFrame) -> pd.DataFrame:
+    """Costs averaged over twentieths of the search: a sampled op's single windows are noise."""
+    width = ops["step"].max() / 20
+    part = np.ceil(ops["step"] / width)
+    ends = ops.groupby(part)["step"].transform("max")
+    epochs = ops.groupby(part)["epoch"].transform("max")
+    keys = ["seed", "step", "epoch", "edge", "op"]
+    return (
+        ops.assign(step=ends, epoch=epochs)
+        .groupby(keys, sort=False)["cost_mean"]
+        .mean()
+        .reset_index()
+    )
 
 
 def _figure(rows: int, extra: float = 0.0) -> Figure:

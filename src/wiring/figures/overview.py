@@ -38,7 +38,7 @@ def draw_all(dynamics: Dynamics) -> Figure:
     _multiples(figure, dynamics, searches, methods, columns, below / height)
     rho = _correlation(searches)
     seen = (
-        "Where loss exceeds entropy for longer, more edges vanish"
+        "Where loss exceeds entropy for longer, none ends stronger"
         if rho > 0.5
         else ("P(none) at the end against the share of time with loss above entropy")
     )
