@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import socket
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -386,6 +387,18 @@ def test_a_broken_server_costs_one_warning_and_little_time(
     # Nothing is lost.
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert sorted(metric_rows(replay(path))) == sorted(expected())
+
+
+def test_a_broken_installation_of_mlflow_costs_one_warning(
+    project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow.tracking", None)
+    follower = Tracker(config_for(), DATASET, "test")
+    follower.start()
+    follow(follower)
+    follower.finish(project / "t")
+    (warning,) = caplog.records
+    assert "`wiring track replay" in warning.getMessage()
 
 
 def test_a_full_queue_is_given_up_not_waited_for(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -37,9 +38,9 @@ Last = Callable[["MlflowClient", str], None]
 class Tracker:
     """MLflow's run of one search, while it runs.
 
-    Every method returns at once, but for :meth:`finish` and :meth:`fail`, which wait a bounded
-    time. If the store cannot be used, one warning says so and the search goes on; the trajectory
-    can be replayed later.
+    The search waits for the import of MLflow in :meth:`start`, and a bounded time in
+    :meth:`finish` and :meth:`fail`; the other methods return at once. If the store cannot be
+    used, one warning says so and the search goes on; the trajectory can be replayed later.
 
     Args:
         config: the search.
@@ -62,8 +63,17 @@ class Tracker:
         self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
 
     def start(self) -> None:
-        """Open the run; an incomplete one of the same search is replaced."""
-        self._thread.start()
+        """Open the run; an incomplete one of the same search is replaced.
+
+        MLflow is imported first: a second or two.
+        """
+        try:
+            # Here, since two threads that import packages with cycles can trip over each other.
+            import_module("mlflow.tracking")
+        except Exception as error:  # a broken installation is no reason not to search
+            self._give_up(store.reason(error))
+        else:
+            self._thread.start()
 
     def log_window(self, row: Mapping[str, Any], shape: Shape) -> None:
         """Log a row of `steps`."""
