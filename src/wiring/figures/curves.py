@@ -94,7 +94,7 @@ def draw_cost(tables: Dynamics) -> Figure:
     heading(figure, seen, tables)
     caption(
         figure,
-        f"{seeds_text(tables)} Ops: means of twentieths of the search; below zero an op beats none. "
+        f"{seeds_text(tables)} Ops: means of twentieths of the search; below 0 an op beats none. "
         "Tinted: intermediate edges. Axes span the means' central 99%.",
     )
     return figure
