@@ -94,8 +94,9 @@ def draw_cost(tables: Dynamics) -> Figure:
     heading(figure, seen, tables)
     caption(
         figure,
-        f"{seeds_text(tables)} Ops: means of twentieths of the search; below 0 an op beats none. "
-        "Tinted: intermediate edges. Axes span the means' central 99%.",
+        f"{seeds_text(tables)} Tinted: edges that leave an intermediate node.\n"
+        "Ops: means of twentieths of the search; below 0 an op beats none. "
+        "Axes span the means' central 99%.",
     )
     return figure
 

@@ -93,7 +93,9 @@ def title(figure: Figure, seen: str) -> None:
 
 def caption(figure: Figure, text: str) -> None:
     """Small print under the panels."""
-    figure.text(0.012, 0.07 / figure.get_size_inches()[1], text, fontsize=8.5, color=GREY)
+    figure.text(
+        0.012, 0.07 / figure.get_size_inches()[1], text, va="bottom", fontsize=8.5, color=GREY
+    )
 
 
 def name(tables: Dynamics) -> str:
