@@ -80,8 +80,8 @@ def tags(config: SearchConfig, scale: str) -> dict[str, str]:
 
 
 def dataset_digest(manifest: Mapping[str, Any]) -> str:
-    """A name for a dataset's content, short enough for MLflow (36 characters)."""
-    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
+    """A name for the bytes of a dataset's files, short enough for MLflow (36 characters)."""
+    text = json.dumps(manifest["files"], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
