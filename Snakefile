@@ -1,0 +1,23 @@
+# The whole study: `snakemake` (scale: embedded), `snakemake --config scale=smoke` (or `paper`, or
+# the path of a scale file of your own). `snakemake E1` does one experiment.
+
+
+include: "workflow/rules/common.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+rule all:
+    default_target: True
+    input:
+        f"{RESULTS}/report/index.html",
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/track.smk"
+include: "workflow/rules/search.smk"
+include: "workflow/rules/dynamics.smk"
+include: "workflow/rules/claims.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"

@@ -1,0 +1,227 @@
+"""The command line: one command for each rule of the workflow.
+
+A command imports what it needs itself, so that each starts fast.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from pydantic import ValidationError
+from typer.core import TyperGroup
+
+from wiring.config import (
+    ClaimsConfig,
+    ConfigError,
+    DatasetConfig,
+    ReportConfig,
+    load_scale,
+    parse_search,
+)
+from wiring.config.models import Model
+
+FAILED, BAD_INPUT = 1, 2
+"""Exit codes: the work failed; the input must be put right first."""
+MESSAGES = logging.getLogger("wiring")
+
+M = TypeVar("M", bound=Model)
+
+
+class _Commands(TyperGroup):
+    """Commands whose faults of input end in one sentence, not in a traceback."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # typer's own click
+        """Run the command that was asked for."""
+        _speak()
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            _end(f"{error.filename}: {error.strerror}", BAD_INPUT)
+        except ValueError as error:
+            # What this package raises is about the input; from elsewhere it is a bug of ours.
+            if not _origin(error).startswith("wiring."):
+                raise
+            _end(str(error), BAD_INPUT)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    help="Watch how the wiring of a differentiable architecture search evolves, and why.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+track = typer.Typer(no_args_is_help=True, help="MLflow as a view of the trajectories.")
+app.add_typer(track, name="track")
+
+Out = Annotated[Path, typer.Option(help="What to write; replaced whole.")]
+Tables = Annotated[Path, typer.Option("--dynamics", help="Folder that `wiring dynamics` wrote.")]
+ScaleFile = Annotated[Path, typer.Argument(help="A scale file, see config/README.md.")]
+
+
+@app.command()
+def validate(scale_file: ScaleFile) -> None:
+    """Check a scale file and say what it holds."""
+    scale = load_scale(scale_file)
+    for name, experiment in scale.experiments.items():
+        count = sum(search.experiment == name for search in scale.searches().values())
+        typer.echo(f"{name}: {count} searches ({experiment.title})")
+
+
+@app.command()
+def data(
+    dataset: Annotated[str, typer.Argument(help="A dataset of the scale file, as JSON.")],
+    out: Out,
+    cache: Annotated[Path, typer.Option(help="Folder that keeps downloads.")] = Path(".cache"),
+) -> None:
+    """Prepare a dataset; the folder's name is the dataset's."""
+    config = _parse(DatasetConfig, dataset, f"datasets.{out.name}")
+    from wiring.data import prepare
+
+    prepare(config, out, cache)
+
+
+@app.command()
+def search(
+    search: Annotated[str, typer.Argument(help="A search, as JSON.")],
+    scale: Annotated[str, typer.Option(help="Name of its scale, for MLflow.")],
+    data: Annotated[Path, typer.Option(help="Folder that `wiring data` wrote.")],
+    out: Out,
+    checkpoints: Annotated[Path, typer.Option(help="Folder that a killed search resumes from.")],
+    log: Annotated[Path | None, typer.Option(help="File that also gets the messages.")] = None,
+) -> None:
+    """Run a search, or resume it from its last checkpoint."""
+    config = parse_search(search)
+    _speak(log)
+    from wiring.search import SearchError, run
+
+    try:
+        run(config, scale, data, out, checkpoints)
+    except SearchError as error:
+        _end(str(error), FAILED)
+
+
+@app.command()
+def dynamics(
+    trajectories: Annotated[list[Path], typer.Argument(help="Folders that searches wrote.")],
+    out: Out,
+) -> None:
+    """Turn trajectories into tables."""
+    from wiring.dynamics import build
+
+    build(trajectories, out)
+
+
+@app.command()
+def claims(
+    thresholds: Annotated[str, typer.Argument(help="`claims` of the scale file, as JSON.")],
+    tables: Tables,
+    out: Out,
+) -> None:
+    """Judge the paper's claims by the tables."""
+    config = _parse(ClaimsConfig, thresholds, "claims")
+    from wiring.claims import judge, write
+    from wiring.dynamics import Dynamics
+
+    write(judge(config, Dynamics.read(tables)), config, out)
+
+
+@app.command()
+def figures(
+    condition: Annotated[str, typer.Argument(help="A search's id without its seed.")],
+    tables: Tables,
+    out: Out,
+    report: Annotated[str, typer.Option(help="`report` of the scale file, as JSON.")] = "{}",
+) -> None:
+    """Draw the figures of a condition."""
+    config = _parse(ReportConfig, report, "report")
+    from wiring.dynamics import Dynamics
+    from wiring.figures import draw_condition
+
+    draw_condition(Dynamics.read(tables), condition, out, config.moments)
+
+
+@app.command()
+def overview(tables: Tables, out: Out) -> None:
+    """Draw the figure over all conditions."""
+    from wiring.dynamics import Dynamics
+    from wiring.figures import draw_overview
+
+    draw_overview(Dynamics.read(tables), out)
+
+
+@app.command()
+def report(
+    scale_file: ScaleFile,
+    tables: Tables,
+    claims: Annotated[Path, typer.Option(help="File that `wiring claims` wrote.")],
+    figures: Annotated[Path, typer.Option(help="Folder of all figures.")],
+    out: Out,
+) -> None:
+    """Write the HTML report: one file that needs nothing else."""
+    from wiring.dynamics import Dynamics
+    from wiring.report import write
+
+    write(load_scale(scale_file), Dynamics.read(tables), claims, figures, out)
+
+
+@track.command()
+def init(
+    scale: Annotated[str, typer.Argument(help="Name of the scale.")],
+    experiments: Annotated[list[str], typer.Argument(help="Its experiments.")],
+) -> None:
+    """Create the store and its experiments, before searches run side by side."""
+    from wiring.tracking import init
+
+    init(experiments, scale)
+
+
+@track.command()
+def replay(
+    trajectories: Annotated[list[Path], typer.Argument(help="Folders that searches wrote.")],
+) -> None:
+    """Log trajectories as if their searches had been followed live; what is there stays."""
+    from wiring.tracking import TrackingError, replay
+
+    for trajectory in trajectories:
+        try:
+            replay(trajectory)
+        except TrackingError as error:
+            _end(str(error), FAILED)
+
+
+def _parse(model: type[M], text: str, source: str) -> M:
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        raise ConfigError.from_validation(source, error) from None
+
+
+def _speak(log: Path | None = None) -> None:
+    """Send the package's messages to stderr and, with their time, to `log`."""
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(log, mode="w"))
+        handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    # Of this package only: libraries have messages that mean nothing to a user.
+    MESSAGES.setLevel(logging.INFO)
+    MESSAGES.handlers = handlers
+
+
+def _origin(error: BaseException) -> str:
+    """The module that raised an error."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
+
+
+def _end(sentence: str, code: int) -> NoReturn:
+    MESSAGES.error("%s", sentence)
+    raise typer.Exit(code)

@@ -1,0 +1,54 @@
+rule dynamics:
+    input:
+        code=code("config", "trajectory", "dynamics"),
+        trajectories=expand(rules.search.output, search=SEARCHES),
+    output:
+        searches=report(
+            f"{RESULTS}/dynamics/searches.parquet",
+            caption="../report/searches.rst",
+            category="Tables",
+            labels={"table": "searches"},
+        ),
+        others=expand(f"{RESULTS}/dynamics/{{table}}.parquet", table=TABLES[1:]),
+        metrics=report(
+            f"{RESULTS}/dynamics/metrics.json",
+            caption="../report/metrics.rst",
+            category="Tables",
+            labels={"table": "metrics"},
+        ),
+    log:
+        f"{LOGS}/dynamics.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        trajectories=lambda wildcards, input: sorted(
+            {str(Path(path).parent) for path in input.trajectories}
+        ),
+        out=subpath(output.searches, parent=True),
+    shell:
+        "wiring dynamics {params.trajectories:q} --out {params.out:q} > {log:q} 2>&1"
+
+
+# The same for one experiment, so that it can be looked at before the others are done.
+use rule dynamics as experiment_dynamics with:
+    input:
+        code=code("config", "trajectory", "dynamics"),
+        trajectories=lambda wildcards: expand(
+            rules.search.output,
+            search=[
+                name
+                for name, search in SEARCHES.items()
+                if search.experiment == wildcards.experiment
+            ],
+        ),
+    output:
+        searches=f"{RESULTS}/experiments/{{experiment}}/searches.parquet",
+        others=expand(
+            f"{RESULTS}/experiments/{{{{experiment}}}}/{{table}}.parquet", table=TABLES[1:]
+        ),
+        metrics=f"{RESULTS}/experiments/{{experiment}}/metrics.json",
+    log:
+        f"{LOGS}/experiments/{{experiment}}.log",

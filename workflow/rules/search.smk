@@ -1,0 +1,34 @@
+rule search:
+    input:
+        code=code("config", "data", "space", "methods", "search", "cost", "trajectory"),
+        data=lambda wildcards: expand(
+            rules.prepare.output, dataset=SEARCHES[wildcards.search].dataset
+        ),
+    output:
+        steps=f"{RESULTS}/trajectories/{{search}}/steps.parquet",
+        epochs=f"{RESULTS}/trajectories/{{search}}/epochs.parquet",
+        manifest=f"{RESULTS}/trajectories/{{search}}/manifest.json",
+    log:
+        f"{LOGS}/searches/{{search}}.log",
+    conda:
+        "../../environment.yml"
+    threads: lambda wildcards: SEARCHES[wildcards.search].run.threads
+    resources:
+        mem_mb=lambda wildcards: SEARCHES[wildcards.search].run.memory_mb,
+        runtime=lambda wildcards: SEARCHES[wildcards.search].run.minutes,
+        gpu=lambda wildcards: SEARCHES[wildcards.search].run.gpus,
+    params:
+        search=lambda wildcards: SEARCHES[wildcards.search].canonical,
+        scale=SCALE.scale,
+        data=lambda wildcards, input: Path(input.data[0]).parent,
+        out=subpath(output.steps, parent=True),
+        # Not an output: it has to survive a job that is killed.
+        checkpoints=lambda wildcards: f"{RESULTS}/checkpoints/{wildcards.search}",
+    shell:
+        "wiring search {params.search:q} --scale {params.scale:q} --data {params.data:q}"
+        " --out {params.out:q} --checkpoints {params.checkpoints:q} --log {log:q}"
+
+
+rule trajectories:
+    input:
+        expand(rules.search.output, search=SEARCHES),
