@@ -1,24 +1,22 @@
 # What all rules share: the validated scale, and which modules of the package a command runs.
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
 from wiring.config import ConfigError, load_scale
 
 
-def scale_file(name: str) -> str:
-    """The file of a scale: a name in config/, or a path."""
-    known = Path("config", f"{name}.yaml")
-    return str(known if known.is_file() else name)
-
-
-def read_scale(path: str):
-    """The scale and its searches, or an end in one sentence a fault."""
+def read_scale(name: str):
+    """The file of a scale (a name in config/, or a path), the scale, and its searches."""
+    known = {path.stem: path for path in sorted(Path("config").glob("*.yaml"))}
+    path = known.get(name, Path(name))
     try:
-        scale = load_scale(Path(path))
-        return scale, scale.searches(path)
+        if not path.is_file():
+            expected = ", ".join(known)
+            raise ConfigError(f"scale={name}: no such file, expected one or any of {expected}")
+        scale = load_scale(path)
+        return str(path), scale, scale.searches(str(path))
     except ConfigError as error:
-        raise WorkflowError(str(error)) from None
+        # Not a WorkflowError: that adds a stack of Snakefiles, and the fault is not in them.
+        raise SystemExit(str(error)) from None
 
 
 def code(*packages: str) -> list[str]:
@@ -44,8 +42,7 @@ def one_of(names) -> str:
     return "|".join(re.escape(name) for name in names)
 
 
-SCALE_FILE = scale_file(str(config.setdefault("scale", "embedded")))
-SCALE, SEARCHES = read_scale(SCALE_FILE)
+SCALE_FILE, SCALE, SEARCHES = read_scale(str(config.setdefault("scale", "embedded")))
 RESULTS = f"results/{SCALE.scale}"
 LOGS = f"logs/{SCALE.scale}"
 # Condition -> its experiment.

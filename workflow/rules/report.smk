@@ -19,7 +19,7 @@ rule report:
         "../../environment.yml"
     params:
         tables=folder_of_tables,
-        figures=lambda wildcards, input: Path(input.overview).parent,
+        figures=lambda wildcards, input: Path(input.overview[0]).parent,
     shell:
         "wiring report {input.scale:q} --dynamics {params.tables:q} --claims {input.claims:q}"
         " --figures {params.figures:q} --out {output:q} > {log:q} 2>&1"
