@@ -17,6 +17,7 @@ from wiring.config.models import (
     TrainConfig,
     WeightsConfig,
 )
+from wiring.config.split import check_share, check_sizes
 
 __all__ = [
     "OPS",
@@ -33,6 +34,8 @@ __all__ = [
     "SpaceConfig",
     "TrainConfig",
     "WeightsConfig",
+    "check_share",
+    "check_sizes",
     "load_scale",
     "parse_search",
 ]

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from wiring.config.errors import ConfigError
 from wiring.config.models import ScaleConfig, SearchConfig
+from wiring.config.split import check_dataset
 
 
 class _Loader(yaml.SafeLoader):
@@ -37,7 +38,7 @@ def load_scale(path: Path) -> ScaleConfig:
     """
     try:
         # _Loader is a SafeLoader: it builds plain values only.
-        raw = yaml.load(path.read_text(), _Loader)  # noqa: S506
+        raw = yaml.load(path.read_text(), _Loader)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except yaml.YAMLError as error:
@@ -46,6 +47,8 @@ def load_scale(path: Path) -> ScaleConfig:
         scale = ScaleConfig.model_validate(raw)
     except ValidationError as error:
         raise ConfigError.from_validation(str(path), error) from None
+    for name, dataset in scale.datasets.items():
+        check_dataset(dataset, f"{path}: datasets.{name}")
     scale.searches(str(path))
     return scale
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wiring import __version__
-from wiring.config import ConfigError, DatasetConfig
+from wiring.config import ConfigError, DatasetConfig, check_share, check_sizes
 from wiring.data import cifar
 from wiring.data.dataset import FILES, MANIFEST, VERSION, DataError, test_schema, train_schema
 from wiring.files import atomic_dir, sha256
@@ -58,11 +58,11 @@ def prepare(
     if config.source == "digits":
         train, test, origin = _digits(config, test_seed, field)
         classes = 10
-        _check_sizes(config, len(train.labels), classes, field)
+        check_sizes(config, len(train.labels), classes, field)
     else:
         classes = archive.classes
         # Before a download, not after it.
-        _check_sizes(config, archive.batch * len(archive.train), classes, field)
+        check_sizes(config, archive.batch * len(archive.train), classes, field)
         path = cifar.fetch(archive, config.archive, cache)
         train, test = (
             _Part(images, labels, np.arange(len(labels)))
@@ -136,30 +136,12 @@ def _digits(config: DatasetConfig, seed: int, field: str) -> tuple[_Part, _Part,
     return whole[~test], whole[test], {"scikit_learn": version("scikit-learn")}
 
 
-def _check_sizes(config: DatasetConfig, available: int, classes: int, field: str) -> None:
-    kept = config.train_samples or available
-    if not classes <= kept <= available:
-        raise ConfigError(
-            f"{field}.train_samples: {kept} is impossible, expected {classes} (one a class) "
-            f"to {available} (all there are)"
-        )
-    _check_share(kept, round(config.search_fraction * kept), classes, f"{field}.search_fraction")
-
-
-def _check_share(count: int, size: int, classes: int, field: str) -> None:
-    if min(size, count - size) < classes:
-        raise ConfigError(
-            f"{field}: splits {count} samples into {size} and {count - size}, "
-            f"expected at least {classes} in each, one a class"
-        )
-
-
 def _stratified(labels: Labels, size: int, seed: int, field: str) -> Mask:
     """Choose `size` samples at random, from each class its share (to less than one sample)."""
     from sklearn.model_selection import train_test_split
 
     counts = np.bincount(labels)
-    _check_share(len(labels), size, len(counts), field)
+    check_share(len(labels), size, len(counts), field)
     if counts.min() < 2:
         raise ConfigError(
             f"{field}: class {counts.argmin()} has {counts.min()} of {len(labels)} samples, "

@@ -1,0 +1,63 @@
+"""Whether a dataset's splits exist, known before any data is."""
+
+from __future__ import annotations
+
+from wiring.config.errors import ConfigError
+from wiring.config.models import DatasetConfig
+
+SAMPLES = {"digits": 1797, "cifar10": 50_000}
+"""Samples of each source, before digits gives some to its test set."""
+CLASSES = 10
+"""Classes of each source."""
+
+
+def check_dataset(config: DatasetConfig, field: str) -> None:
+    """Check a dataset by the size of its source.
+
+    Args:
+        config: the dataset.
+        field: its place in the scale file, for messages.
+
+    Raises:
+        ConfigError: a split is impossible; names the field.
+    """
+    available = SAMPLES[config.source]
+    if config.test_fraction is not None:
+        test = round(config.test_fraction * available)
+        check_share(available, test, CLASSES, f"{field}.test_fraction")
+        available -= test
+    check_sizes(config, available, CLASSES, field)
+
+
+def check_sizes(config: DatasetConfig, available: int, classes: int, field: str) -> None:
+    """Check the subsample and the search split against the training samples there are.
+
+    Args:
+        config: the dataset.
+        available: training samples of the source.
+        classes: its classes.
+        field: the dataset's place in the scale file, for messages.
+
+    Raises:
+        ConfigError: a split is impossible; names the field.
+    """
+    kept = config.train_samples or available
+    if not classes <= kept <= available:
+        raise ConfigError(
+            f"{field}.train_samples: {kept} is impossible, expected {classes} (one a class) "
+            f"to {available} (all there are)"
+        )
+    check_share(kept, round(config.search_fraction * kept), classes, f"{field}.search_fraction")
+
+
+def check_share(count: int, size: int, classes: int, field: str) -> None:
+    """Check that `size` of `count` samples leaves one of each class on both sides.
+
+    Raises:
+        ConfigError: it does not; names the field.
+    """
+    if min(size, count - size) < classes:
+        raise ConfigError(
+            f"{field}: splits {count} samples into {size} and {count - size}, "
+            f"expected at least {classes} in each, one a class"
+        )
