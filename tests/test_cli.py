@@ -1,0 +1,174 @@
+"""The command line: what it refuses and how it ends; config/README.md: that it tells all."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from tests import synthetic
+from wiring.cli import BAD_INPUT, app
+from wiring.config import load_scale
+from wiring.config import models as config
+
+ROOT = Path(__file__).parents[1]
+SMOKE = yaml.safe_load((ROOT / "config/smoke.yaml").read_text())
+SECTIONS = {
+    "Top level": config.ScaleConfig,
+    "datasets": config.DatasetConfig,
+    "experiments": config.Experiment,
+    "overrides": config.Override,
+    "search": config.SearchConfig,
+    "space": config.SpaceConfig,
+    "weights": config.WeightsConfig,
+    "alpha": config.AlphaConfig,
+    "train": config.TrainConfig,
+    "augment": config.AugmentConfig,
+    "run": config.RunConfig,
+    "report": config.ReportConfig,
+    "claims": config.ClaimsConfig,
+}
+FILLED_IN = {"experiment", "variant", "dataset", "method", "level", "seed"}
+
+
+def wiring(*words: object) -> Any:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def refused(*words: object) -> str:
+    """What a command that must refuse its input says."""
+    result = wiring(*words)
+    assert result.exit_code == BAD_INPUT, result.output
+    assert "Traceback" not in result.output
+    return str(result.output)
+
+
+@pytest.mark.parametrize("name", ["smoke", "embedded", "paper"])
+def test_validate_counts_the_searches(name: str) -> None:
+    path = ROOT / f"config/{name}.yaml"
+    result = wiring("validate", path)
+    assert result.exit_code == 0, result.output
+    counts = [int(count) for count in re.findall(r": (\d+) searches", result.output)]
+    assert sum(counts) == len(load_scale(path).searches())
+
+
+def test_validate_names_file_and_field(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({**SMOKE, "search": {"alpha": {"lr": -1}}}))
+    said = refused("validate", path)
+    assert f"{path}: experiments.E1.search.alpha.lr" in said
+    assert "-1" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["validate", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        (["data", "{", "--out", "digits"], "datasets.digits"),
+        (["data", '{"source": "mnist"}', "--out", "digits"], "datasets.digits: source"),
+        (
+            ["search", "{}", "--scale=x", "--data=d", "--out=o", "--checkpoints=c"],
+            "search: method",
+        ),
+        (["claims", '{"sign": 2}', "--dynamics=d", "--out=o"], "claims: sign"),
+        (["claims", "{}", "--dynamics=nowhere", "--out=o"], "nowhere: searches.parquet is missing"),
+        (
+            ["figures", "c", "--report", '{"moment": 1}', "--dynamics=d", "--out=o"],
+            "report: moment",
+        ),
+        (["dynamics", "nowhere", "--out", "o"], "nowhere"),
+        (["overview", "--dynamics=nowhere", "--out=o"], "nowhere: searches.parquet is missing"),
+        (["track", "replay", "nowhere"], "nowhere"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_bad_input_ends_in_a_sentence(
+    words: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert says in refused(*words)
+    assert not list(tmp_path.iterdir()), "something was written"
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wiring.cli.load_scale", lambda path: int("not bad input"))  # noqa: ARG005
+    # int() has no frame of its own: the error is raised here, outside the package.
+    result = wiring("validate", "x.yaml")
+    assert isinstance(result.exception, ValueError)
+
+
+def test_the_log_has_what_the_terminal_shows(tmp_path: Path) -> None:
+    search = synthetic.config(seed=0).canonical
+    log = tmp_path / "logs/search.log"
+    words = ["--scale=smoke", f"--data={tmp_path}/no", f"--out={tmp_path}/out"]
+    said = refused("search", search, *words, f"--checkpoints={tmp_path}/c", "--log", log)
+    assert said.strip()
+    assert said.strip().splitlines()[-1] in log.read_text()
+
+
+def test_tables_claims_and_figures_by_command(tmp_path: Path) -> None:
+    search = synthetic.config(seed=0)
+    trajectory = synthetic.write_search(tmp_path, search)
+    tables, claims = tmp_path / "dynamics", tmp_path / "claims.json"
+    assert wiring("dynamics", trajectory, "--out", tables).exit_code == 0
+    assert wiring("claims", "{}", "--dynamics", tables, "--out", claims).exit_code == 0
+    assert {"P1", "F1"} <= {row["claim"] for row in json.loads(claims.read_text())["verdicts"]}
+    said = refused("figures", "E9", "--dynamics", tables, "--out", tmp_path / "figures")
+    assert "E9" in said
+    assert "E1_dsnas_single_digits" in said
+
+
+def test_commands_start_without_the_heavy_packages() -> None:
+    script = (
+        "import sys; from wiring.cli import app; "
+        "print([n for n in ('torch', 'mlflow', 'matplotlib', 'pandas') if n in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def documented() -> dict[str, set[str]]:
+    """Heading of config/README.md -> the fields that its table names."""
+    parts = re.split(r"^#+ (.+)$", (ROOT / "config/README.md").read_text(), flags=re.MULTILINE)
+    return {
+        title: set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE))
+        for title, text in zip(parts[1::2], parts[2::2], strict=True)
+    }
+
+
+@pytest.mark.parametrize(("title", "model"), SECTIONS.items(), ids=SECTIONS)
+def test_every_field_is_documented(title: str, model: type[config.Model]) -> None:
+    missing = FILLED_IN if model is config.SearchConfig else set()
+    assert documented()[title] == set(model.model_fields) - missing
+
+
+@pytest.mark.parametrize(("title", "model"), SECTIONS.items(), ids=SECTIONS)
+def test_documented_defaults_are_the_models(title: str, model: type[config.Model]) -> None:
+    table = (ROOT / "config/README.md").read_text().split(f"# {title}\n")[1].split("\n#")[0]
+    for name, text in re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", table, flags=re.MULTILINE):
+        assert model.model_fields[name].default == float(text), name
+
+
+def test_every_model_is_documented() -> None:
+    models = {
+        model
+        for model in vars(config).values()
+        if isinstance(model, type) and issubclass(model, config.Model)
+    } - {config.Model, config.FileModel}
+    assert models == set(SECTIONS.values())
+
+
+def test_the_example_is_valid(tmp_path: Path) -> None:
+    (example,) = re.findall(
+        r"```yaml\n(.*?)```", (ROOT / "config/README.md").read_text(), re.DOTALL
+    )
+    path = tmp_path / "mine.yaml"
+    path.write_text(example)
+    assert len(load_scale(path).searches()) == 12
