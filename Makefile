@@ -52,7 +52,7 @@ reproduce: env ## Run every experiment, figure and the report (CORES=all)
 	$(RUN) snakemake --cores $(CORES)
 
 test: lint ## Check the code, then run the tests
-	$(RUN) pytest -n 2
+	$(RUN) pytest -n 2 --dist loadgroup
 
 lint: env ## Check style, types and the workflow
 	$(BIN)/ruff check

@@ -1,0 +1,293 @@
+"""The report: complete, true to the tables, one file, and safe whatever its inputs are called."""
+
+import json
+import math
+import re
+import xml.etree.ElementTree as ET
+from base64 import b64decode
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests import synthetic
+from wiring.claims import CLAIMS, judge
+from wiring.claims import write as write_claims
+from wiring.config import ClaimsConfig, ScaleConfig
+from wiring.dynamics import MEANINGS, Dynamics
+from wiring.report import write
+from wiring.report.embed import data_uri, shrink
+from wiring.report.sections import FIGURES, SECTIONS, VERDICTS
+from wiring.report.write import number
+from wiring.trajectory import Trajectory
+
+SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>
+<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 658.8">
+ <metadata><x>made by a program</x></metadata>
+ <g transform="translate(1.2345 2) scale(0.015625 -0.015625)">
+  <path d="M 54 157.001653
+L 256.222222 -61.2
+z
+" style="fill: #ffffff; opacity: 0.12345"/>
+  <use x="63.191919" y="-0.004" width="1.23456"/>
+  <text x="1e-05">P(none) &lt; 0.12345 100% "so"</text>
+ </g>
+</svg>
+"""
+VOID = {"meta", "img", "br", "link", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """What a browser would see: elements with their attributes; unbalanced tags are an error."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Claims and figures of three conditions; the tables are made from the trajectories."""
+    root = tmp_path_factory.mktemp("study")
+    for seed in range(3):
+        search = synthetic.config(seed=seed)
+        synthetic.write_search(root / "trajectories", search, noise=0.002)
+        search = synthetic.config(seed=seed, method="darts")
+        synthetic.write_search(root / "trajectories", search, synthetic.stays)
+        search = synthetic.config(seed=seed, level="bi")
+        synthetic.write_search(root / "trajectories", search, synthetic.fails)
+    write_claims(judge(ClaimsConfig(), tables(root)), ClaimsConfig(), root / "claims.json")
+    for condition in tables(root).searches["condition"].unique():
+        (root / "figures" / condition).mkdir(parents=True)
+        for name in FIGURES:
+            path = root / "figures" / condition / name
+            path.write_bytes(b"GIF89a") if name.endswith("gif") else path.write_text(SVG)
+    (root / "figures/overview.svg").write_text(SVG)
+    return root
+
+
+def tables(root: Path) -> Dynamics:
+    return Dynamics.of([Trajectory.read(path) for path in (root / "trajectories").iterdir()])
+
+
+def scale(**changes: object) -> ScaleConfig:
+    experiment = {
+        "title": "Wiring trajectories",
+        "methods": ["dsnas", "darts"],
+        "levels": ["single"],
+        "datasets": ["digits"],
+        "seeds": [0, 1, 2],
+        **changes,
+    }
+    digits = {"source": "digits", "test_fraction": 0.2}
+    return ScaleConfig.model_validate(
+        {"scale": "tiny", "datasets": {"digits": digits}, "experiments": {"E1": experiment}}
+    )
+
+
+def report(root: Path, out: Path, **changes: object) -> str:
+    write(scale(**changes), tables(root), root / "claims.json", root / "figures", out)
+    return out.read_text()
+
+
+@pytest.fixture(scope="module")
+def text(study: Path) -> str:
+    return report(study, study / "index.html")
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def words(text: str) -> str:
+    """The visible text, tags removed."""
+    text = re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", text)).replace("\u200b", "").split())
+
+
+def test_one_file_that_needs_nothing_else(page: Page) -> None:
+    assert not page.all("script")
+    assert not page.all("link")
+    assert not page.all("iframe")
+    for image in page.all("img"):
+        assert image["src"].startswith(("data:image/svg+xml,", "data:image/gif;base64,"))
+    assert all(link["href"].startswith("#") for link in page.all("a"))
+
+
+def test_every_anchor_exists_once(page: Page) -> None:
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {link["href"][1:] for link in page.all("a")} <= set(ids)
+
+
+def test_every_figure_has_its_own_description(page: Page) -> None:
+    described = [image["alt"] for image in page.all("img")]
+    assert len(described) == 1 + 3 * len(FIGURES)
+    assert len(set(described)) == len(described)
+    assert all(len(alt) > 40 for alt in described)
+
+
+def test_the_story_has_the_papers_order(page: Page) -> None:
+    ids = [section["id"] for section in page.all("section")]
+    order = ["searched", "growth", "width", "failure", "mechanism", "facts", "all"]
+    assert [each for each in ids if each in order] == order
+
+
+def test_every_claim_is_told_once() -> None:
+    told = [claim for section in SECTIONS for claim in section.claims]
+    assert told == [claim.id for claim in CLAIMS]
+    assert {name for section in SECTIONS for name in section.columns} <= set(MEANINGS)
+
+
+def test_every_verdict_is_shown_whichever_way_it_falls(study: Path, text: str) -> None:
+    verdicts = json.loads((study / "claims.json").read_text())["verdicts"]
+    assert {row["verdict"] for row in verdicts} >= {"reproduced", "not reproduced"}
+    shown = words(text.split('<section id="all">')[1].split("</section>")[0])
+    for row in verdicts:
+        mark = f"{row['claim']} {row['condition']} {row['verdict']} {number(row['effect'])}"
+        assert mark in shown
+    counted = text.split('<section id="verdicts">')[1].split("</section>")[0]
+    for claim in CLAIMS:
+        (line,) = re.findall(rf"<b>{claim.id}</b>.*?</tr>", counted, re.DOTALL)
+        expected = [
+            sum(row["claim"] == claim.id and row["verdict"] == kind for row in verdicts)
+            for kind in VERDICTS
+        ]
+        assert [int(count) for count in re.findall(r'<td class="n">(\d+)</td>', line)] == expected
+
+
+def test_numbers_are_those_of_the_tables(study: Path, text: str) -> None:
+    searches = tables(study).searches
+    section = text.split('<section id="growth">')[1].split("</section>")[0]
+    values = [
+        row["growth"]
+        for _, row in searches.iterrows()
+        if row["condition"] == "E1_dsnas_single_digits"
+    ]
+    row = r'<tr><th scope="row"><a href="#E1_dsnas_single_digits.*?</tr>'
+    (line,) = re.findall(row, section, re.DOTALL)
+    shown = words(line)
+    assert number(sum(values) / 3) in shown
+    assert f"{number(min(values))} to {number(max(values))}" in shown
+    # The claim is about single-level searches only.
+    assert "E1_dsnas_bi_digits" not in section
+
+
+def test_every_search_can_be_traced(study: Path, text: str) -> None:
+    shown = words(text.split('<section id="searches">')[1].split("</section>")[0])
+    assert "results/tiny/trajectories/" in shown
+    for path in (study / "trajectories").iterdir():
+        manifest = json.loads((path / "manifest.json").read_text())
+        digest = manifest["files"]["steps.parquet"]
+        assert f"{path.name} tiny/E1 {digest} " in shown
+
+
+def test_the_config_is_shown(text: str) -> None:
+    shown = unescape(text.split("<pre>")[1].split("</pre>")[0])
+    assert yaml.safe_load(shown) == scale().model_dump(mode="json")
+
+
+def test_names_cannot_inject_markup(study: Path, tmp_path: Path) -> None:
+    text = report(study, tmp_path / "index.html", title='<script>alert("x")</script>')
+    assert not Page(text).all("script")
+    assert "&lt;script&gt;" in text
+
+
+def test_equal_inputs_give_equal_bytes(study: Path, text: str, tmp_path: Path) -> None:
+    assert report(study, tmp_path / "again.html") == text
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"claims": {}}', "{"])
+def test_a_damaged_claims_file_is_named(study: Path, tmp_path: Path, content: str) -> None:
+    (tmp_path / "claims.json").write_text(content)
+    with pytest.raises(ValueError, match=r"claims\.json: is not valid, expected a file of"):
+        write(
+            scale(), tables(study), tmp_path / "claims.json", study / "figures", tmp_path / "o.html"
+        )
+    assert not (tmp_path / "o.html").exists()
+
+
+def test_a_missing_figure_leaves_no_report(study: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write(scale(), tables(study), study / "claims.json", tmp_path, tmp_path / "o.html")
+    assert not list(tmp_path.iterdir())
+
+
+def test_shrinking_keeps_what_is_seen() -> None:
+    small = shrink(SVG)
+    root = ET.fromstring(small)
+    name = "{http://www.w3.org/2000/svg}"
+    assert root.find(f".//{name}metadata") is None
+    (group,) = root.iter(f"{name}g")
+    assert group.attrib["transform"] == "translate(1.2345 2) scale(0.015625 -0.015625)"
+    (path,) = root.iter(f"{name}path")
+    assert path.attrib["d"].split() == ["M", "54", "157", "L", "256.22", "-61.2", "z"]
+    assert path.attrib["style"] == "fill: #ffffff; opacity: 0.12345"
+    (use,) = root.iter(f"{name}use")
+    assert (use.attrib["x"], float(use.attrib["y"])) == ("63.19", 0)
+    (label,) = root.iter(f"{name}text")
+    assert label.attrib["x"] == "1e-05"
+    assert label.text is not None
+    assert label.text.startswith("P(none) < 0.12345 100%")
+    assert len(small) < len(SVG)
+
+
+@given(st.lists(st.floats(-2000, 2000), min_size=2, max_size=20))
+def test_shrinking_moves_no_point_by_more_than_a_hundredth(values: list[float]) -> None:
+    # As matplotlib writes them: up to six digits after the point.
+    points = " ".join(f"{value:.6f}".rstrip("0").rstrip(".") for value in values)
+    small = ET.fromstring(shrink(f'<svg><path d="M {points}"/></svg>'))[0].attrib["d"]
+    moved = [float(value) for value in small.split()[1:]]
+    assert moved == pytest.approx(values, abs=0.00501)
+
+
+def test_a_data_uri_gives_the_figure_back(tmp_path: Path) -> None:
+    (tmp_path / "a.svg").write_text(SVG)
+    uri = data_uri(tmp_path / "a.svg")
+    assert not set('"<>&#\n') & set(uri)
+    assert unquote(uri.removeprefix("data:image/svg+xml,")) == shrink(SVG)
+    (tmp_path / "a.gif").write_bytes(b"GIF89a\x00\xff")
+    gif = data_uri(tmp_path / "a.gif").removeprefix("data:image/gif;base64,")
+    assert b64decode(gif) == b"GIF89a\x00\xff"
+    with pytest.raises(ValueError, match=r"a\.png: is neither SVG nor GIF"):
+        data_uri(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "0"),
+        (0.12345, "0.123"),
+        (-0.00389, "−0.00389"),
+        (1.0, "1"),
+        (1234.5, "1234"),
+        (31207.65, "3.1e+04"),
+        (8.9e-7, "8.9e−07"),
+        (math.nan, "–"),
+        (None, "–"),
+    ],
+)
+def test_numbers_can_be_read(value: float | None, shown: str) -> None:
+    assert number(value) == shown
