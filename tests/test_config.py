@@ -47,6 +47,7 @@ def changed(path: str, value: object) -> dict[str, object]:
         ("search/train/epochs", "ten", r"search.train.epochs: .*integer.*'ten'"),
         ("search/train/epochs", 1.5, r"search.train.epochs: .*integer.*1.5"),
         ("search/train/batch_size", 1, r"train.batch_size: .*greater than or equal to 2.*1"),
+        ("search/train/batch_size", 1439, r"batch_size: 1439 does not fit the 1438 samples"),
         ("search/weights/lr", -0.1, r"weights.lr: .*greater than 0, got -0.1"),
         ("search/alpha/lr", -1e-3, r"alpha.lr: .*greater than or equal to 0, got -0.001"),
         ("search/alpha/lr", float("nan"), r"alpha.lr: .*got nan"),

@@ -47,9 +47,18 @@ def load_scale(path: Path) -> ScaleConfig:
         scale = ScaleConfig.model_validate(raw)
     except ValidationError as error:
         raise ConfigError.from_validation(str(path), error) from None
-    for name, dataset in scale.datasets.items():
-        check_dataset(dataset, f"{path}: datasets.{name}")
-    scale.searches(str(path))
+    smallest = {
+        name: check_dataset(dataset, f"{path}: datasets.{name}")
+        for name, dataset in scale.datasets.items()
+    }
+    for search in scale.searches(str(path)).values():
+        samples, batch = smallest[search.dataset][search.level], search.train.batch_size
+        if batch > samples:
+            raise ConfigError(
+                f"{path}: experiments.{search.experiment}.search.train.batch_size: {batch} does "
+                f"not fit the {samples} samples of a split of {search.dataset} "
+                f"({search.level}-level)"
+            )
     return scale
 
 

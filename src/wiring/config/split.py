@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wiring.config.errors import ConfigError
-from wiring.config.models import DatasetConfig
+from wiring.config.models import DatasetConfig, Level
 
 SAMPLES = {"digits": 1797, "cifar10": 50_000}
 """Samples of each source, before digits gives some to its test set."""
@@ -11,12 +11,15 @@ CLASSES = 10
 """Classes of each source."""
 
 
-def check_dataset(config: DatasetConfig, field: str) -> None:
+def check_dataset(config: DatasetConfig, field: str) -> dict[Level, int]:
     """Check a dataset by the size of its source.
 
     Args:
         config: the dataset.
         field: its place in the scale file, for messages.
+
+    Returns:
+        The samples of the smallest split that a search trains on, by level.
 
     Raises:
         ConfigError: a split is impossible; names the field.
@@ -27,6 +30,9 @@ def check_dataset(config: DatasetConfig, field: str) -> None:
         check_share(available, test, CLASSES, f"{field}.test_fraction")
         available -= test
     check_sizes(config, available, CLASSES, field)
+    kept = config.train_samples or available
+    search = round(config.search_fraction * kept)
+    return {"single": kept, "bi": min(search, kept - search)}
 
 
 def check_sizes(config: DatasetConfig, available: int, classes: int, field: str) -> None:
