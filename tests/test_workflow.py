@@ -258,6 +258,10 @@ def test_a_lost_figure_is_drawn_again(project: Path) -> None:
             {"datasets": {"other": {"source": "digits", "test_fraction": 0.2}}},
             "experiments.E1.datasets: unknown dataset 'digits'",
         ),
+        (
+            {"experiments": {"figures": SMOKE.experiments["E1"].model_dump(mode="json")}},
+            "experiments.figures: is the name of a rule",
+        ),
     ],
     ids=lambda value: "" if isinstance(value, dict) else value.split(":")[0],
 )
@@ -293,7 +297,7 @@ def test_the_slurm_profile_is_read(bare: Path) -> None:
     profile = yaml.safe_load((bare / "profiles/slurm/config.yaml").read_text())
     default = yaml.safe_load((bare / "profiles/default/config.yaml").read_text())
     assert profile["executor"] == "slurm"
-    shared = set(default) - {"cores", "default-resources"}
+    shared = set(default) - {"cores", "resources", "default-resources"}
     assert {key: profile[key] for key in shared} == {key: default[key] for key in shared}
 
 

@@ -53,17 +53,3 @@ rule figures:
     input:
         expand(rules.draw.output, condition=CONDITIONS),
         rules.overview.output,
-
-
-for experiment in SCALE.experiments:
-
-    rule:
-        name:
-            experiment
-        input:
-            expand(
-                rules.draw.output,
-                condition=[
-                    condition for condition, owner in CONDITIONS.items() if owner == experiment
-                ],
-            ),
