@@ -50,7 +50,15 @@ def depthwise(x: Tensor, weights: list[Tensor], dilations: list[int]) -> Tensor:
     *_, batch, height, width = x.shape
     channels, pixels = weights[0].shape[0], height * width
     if pixels <= SMALL_MAP:
-        mixers = _mixers(weights, dilations, height, width)
+        mixers = torch.stack(
+            [
+                (
+                    w.flatten(1)
+                    @ _shifts(w.shape[-1], d, height, width, w.device, w.dtype).flatten(1)
+                ).view(channels, pixels, pixels)
+                for w, d in zip(weights, dilations, strict=True)
+            ]
+        )
         return (x.flatten(-2) @ mixers).view(-1, channels, batch, height, width)
     inputs = x.unbind(0) if x.dim() == 5 else [_images(x)] * len(weights)
     outputs = [
@@ -58,20 +66,6 @@ def depthwise(x: Tensor, weights: list[Tensor], dilations: list[int]) -> Tensor:
         for source, w, d in zip(inputs, weights, dilations, strict=True)
     ]
     return torch.stack([out.transpose(0, 1) for out in outputs])
-
-
-def _mixers(weights: list[Tensor], dilations: list[int], height: int, width: int) -> Tensor:
-    """Each convolution as a matrix over pixels: (S, C, P, P); equal kernels are built at once."""
-    alike: dict[tuple[int, int], list[int]] = {}
-    for slot, (weight, dilation) in enumerate(zip(weights, dilations, strict=True)):
-        alike.setdefault((weight.shape[-1], dilation), []).append(slot)
-    mixers: dict[int, Tensor] = {}
-    for (kernel, dilation), slots in alike.items():
-        taps = torch.stack([weights[slot] for slot in slots]).flatten(2)
-        shifts = _shifts(kernel, dilation, height, width, taps.device, taps.dtype)
-        built = (taps.flatten(0, 1) @ shifts.flatten(1)).view(*taps.shape[:2], *shifts.shape[1:])
-        mixers.update(zip(slots, built.unbind(), strict=True))
-    return torch.stack([mixers[slot] for slot in range(len(weights))])
 
 
 def _images(x: Tensor) -> Tensor:
