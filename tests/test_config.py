@@ -186,6 +186,15 @@ def test_a_search_survives_its_canonical_text(space: SpaceConfig) -> None:
     assert again.digest == search.digest
 
 
+def test_a_search_is_what_its_results_depend_on() -> None:
+    def digest(**run: object) -> str:
+        raw = {"experiment": "E1", "dataset": "d", "method": "dsnas", "level": "bi", "seed": 1}
+        return SearchConfig.model_validate({**raw, "run": run}).digest
+
+    assert digest() == digest(memory_mb=9000, minutes=5, gpus=1)
+    assert digest() != digest(threads=2)
+
+
 def test_a_search_that_is_not_json_is_refused() -> None:
     with pytest.raises(ConfigError, match="search"):
         parse("{")

@@ -166,6 +166,21 @@ def test_alpha_learns_from_the_search_split_only(dataset: Dataset) -> None:
     assert not torch.equal(first.alpha, second.alpha)
 
 
+@pytest.mark.parametrize("method", ["dsnas", "darts"])
+def test_mixed_precision_is_close_to_full(dataset: Dataset, method: str) -> None:
+    rows = {}
+    for amp in (False, True):
+        trainer = Trainer(config(method=method, run={"amp": amp}, level="bi"), dataset, CPU)
+        found = [r for table, r in trainer.train_epoch() if table == "steps"]
+        rows[amp] = {r["split"]: r for r in found}
+    for split in ("train", "search"):
+        full, mixed = rows[False][split], rows[True][split]
+        assert mixed["loss"] == pytest.approx(full["loss"], rel=0.05)
+        assert mixed["loss"] != full["loss"]
+        # The law holds to the precision of the logits, which is that of bfloat16.
+        assert mixed["residual_direct"] < 0.05
+
+
 def test_frozen_alpha_stays(dataset: Dataset) -> None:
     c = config(alpha={"lr": 0.0, "init_std": 0.0})
     trainer = Trainer(c, dataset, CPU)

@@ -255,7 +255,7 @@ class RunConfig(Model):
         memory_mb: memory that the scheduler reserves for one search.
         minutes: time limit that the scheduler is given for one search.
         gpus: GPUs that the scheduler reserves for one search.
-        amp: automatic mixed precision (CUDA only).
+        amp: automatic mixed precision, bfloat16; sums and statistics stay in full precision.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -289,8 +289,12 @@ class SearchConfig(Model):
 
     @property
     def canonical(self) -> str:
-        """One-line JSON with sorted keys: equal configs have equal text."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """One-line JSON with sorted keys of all that results depend on: equal searches, equal text.
+
+        What only the scheduler reads is left out: a raised time limit is not another search.
+        """
+        content = self.model_dump(mode="json", exclude={"run": {"memory_mb", "minutes", "gpus"}})
+        return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @property
     def digest(self) -> str:
@@ -348,13 +352,11 @@ class ReportConfig(Model):
 
     Attributes:
         moments: shares of a search (0 to 1) at which the cell is drawn.
-        dropped_above: P(none) from which an edge counts as dropped.
     """
 
     moments: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
         (0.0, 0.33, 0.66, 1.0), min_length=1, strict=False
     )
-    dropped_above: Annotated[float, Field(gt=0, lt=1)] = 0.5
 
 
 class ClaimsConfig(Model):

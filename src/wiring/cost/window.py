@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -63,22 +64,15 @@ class StepRecord(NamedTuple):
         return cls(cost, direct, correct, wrong, evaluated, draw.gates.double())
 
 
-_masks: dict[tuple[object, ...], Tensor] = {}
-
-
+@lru_cache(maxsize=4096)
 def _evaluated(
     active: tuple[tuple[int, ...], ...], shape: tuple[int, int], device: torch.device
 ) -> Tensor:
     """(E, O) mask of the active ops, kept per draw so that nothing is copied in a step."""
-    key = (active, shape, device)
-    if key not in _masks:
-        if len(_masks) > 4096:
-            _masks.clear()
-        mask = torch.zeros(shape, dtype=torch.float64)
-        for row, columns in enumerate(active):
-            mask[row, list(columns)] = 1
-        _masks[key] = mask.to(device)
-    return _masks[key]
+    mask = torch.zeros(shape, dtype=torch.float64)
+    for row, columns in enumerate(active):
+        mask[row, list(columns)] = 1
+    return mask.to(device)
 
 
 class Window:

@@ -127,6 +127,8 @@ def batch_norm(x: Tensor, eps: float) -> Tensor:
         x: (..., C, B, H, W).
         eps: added to the variance.
     """
+    # Under autocast x may be of half precision; statistics and node sums must not be.
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
     return F.layer_norm(x, x.shape[-3:], eps=eps)
 
 

@@ -60,7 +60,9 @@ class _NodeSum(torch.autograd.Function):
             if z is None:
                 part = block.sum(0) if len(block) > 1 else block[0]
             else:
-                part = (z[start : start + len(block)] @ block.flatten(1)).view(block.shape[1:])
+                # Autocast would round the sum of a node.
+                with torch.autocast(block.device.type, enabled=False):
+                    part = (z[start : start + len(block)] @ block.flatten(1)).view(block.shape[1:])
             start += len(block)
             total = part if total is None else total + part
         assert total is not None

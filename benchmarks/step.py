@@ -1,0 +1,226 @@
+"""Time a search step in units of one 3x3 convolution, and measure its peak memory.
+
+Each reading times the reference, a step, and the plain baseline (op by op, no cost recorded) one
+after the other in this process, so that their ratio does not depend on how busy the machine is.
+
+    python benchmarks/step.py                # all cases; writes benchmarks/step.md
+    python benchmarks/step.py --only dsnas   # cases whose name contains the text
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import plain
+from wiring.config import SpaceConfig
+from wiring.cost import CostProbe, StepRecord, Window, sample_statistics
+from wiring.methods import load_method
+from wiring.space import Candidates, Supernet, plan_of
+
+HERE = Path(__file__).parent
+CPU = torch.device("cpu")
+READINGS = 11
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table."""
+
+    method: str
+    level: str
+    cells: int
+    nodes: int
+    channels: int
+    batch: int
+    size: int
+
+    @property
+    def name(self) -> str:
+        kind = {2: "minimal", 4: "full"}[self.nodes]
+        return f"{self.method} {self.level} {self.cells} {kind} {self.size}x{self.size}"
+
+
+def cases() -> list[Case]:
+    """The published size (C 16, batch 96, 32x32) and the embedded one (C 8, batch 48, 8x8)."""
+    shapes = [(1, 2), (8, 2), (1, 4)]
+    published = [
+        Case(m, level, cells, nodes, 16, 96, 32)
+        for m, level, (cells, nodes) in product(("dsnas", "darts"), ("single", "bi"), shapes)
+    ]
+    embedded = [
+        Case(m, level, 8, 2, 8, 48, 8) for m, level in product(("dsnas", "darts"), ("single", "bi"))
+    ]
+    return [*published, *embedded]
+
+
+class Steps:
+    """The steps of one case on fixed random data."""
+
+    def __init__(self, case: Case) -> None:
+        self.space = SpaceConfig(cells=case.cells, nodes=case.nodes, channels=case.channels)
+        self.bi = case.level == "bi"
+        self.net = Supernet(self.space, 3, 10, torch.Generator().manual_seed(0))
+        self.sgd = torch.optim.SGD(self.net.parameters(), 0.025, 0.9, weight_decay=3e-4, fused=True)
+        for weight in self.net.parameters():
+            self.sgd.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+        self.method = load_method(case.method)
+        self.candidates = Candidates.of(self.space, CPU)
+        self.alpha = torch.zeros(len(self.space.edges), len(self.space.ops), dtype=torch.float64)
+        self.draws = torch.Generator().manual_seed(0)
+        self.window = Window(self.space, CPU)
+        generator = torch.Generator().manual_seed(0)
+        self.x = torch.randn(case.batch, 3, case.size, case.size, generator=generator)
+        self.y = torch.randint(10, (case.batch,), generator=generator)
+
+    def recorded(self) -> None:
+        """A step as a search does it: costs, credit, splits and residuals measured."""
+        if self.bi:
+            self._pass(record=True, weights=False)
+        self._pass(record=True, weights=True)
+
+    def bare(self) -> None:
+        """The same step with nothing measured (alpha would learn nothing)."""
+        if self.bi:
+            self._pass(record=False, weights=False)
+        self._pass(record=False, weights=True)
+
+    def plain(self) -> None:
+        """Op by op: DARTS's mixture, or DSNAS's supernet pass, by autograd through the gates."""
+        for weights in (False, True) if self.bi else (True,):
+            draw = self.method.draw(self.alpha, self.candidates, self.draws)
+            gates = draw.gates.float().requires_grad_()
+            loss = sample_statistics(plain.forward(self.net, self.x, gates), self.y).loss.mean()
+            loss.backward()
+            if weights:
+                self._descend()
+            else:
+                self.sgd.zero_grad()
+
+    def _pass(self, *, record: bool, weights: bool) -> None:
+        draw = self.method.draw(self.alpha, self.candidates, self.draws)
+        probe = None
+        if record:
+            slots = len(plan_of(self.space, draw.active).slots)
+            probe = CostProbe(self.space.cells, slots, 2, CPU)
+        stem = self.net.embed(self.x)
+        sample = sample_statistics(self.net(stem, draw, probe), self.y)
+        if probe is not None:
+            probe.weights = torch.stack([sample.correct, ~sample.correct])
+        if weights:
+            sample.loss.mean().backward()
+            self._descend()
+        else:
+            torch.autograd.grad(sample.loss.mean(), stem, allow_unused=True)
+        if probe is not None:
+            self.window.add(StepRecord.of(self.space, draw, probe), sample)
+
+    def _descend(self) -> None:
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        self.sgd.step()
+        self.sgd.zero_grad()
+
+
+def reference() -> Callable[[], None]:
+    """One 3x3 convolution 16 -> 16, forward and backward, on 96x16x32x32."""
+    x = torch.randn(96, 16, 32, 32, requires_grad=True)
+    weight = torch.randn(16, 16, 3, 3, requires_grad=True)
+    gradient = torch.ones(96, 16, 32, 32)
+
+    def once() -> None:
+        torch.autograd.grad(torch.nn.functional.conv2d(x, weight, padding=1), (x, weight), gradient)
+
+    return once
+
+
+def seconds(function: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def resident(peak: bool) -> float:
+    """Resident memory of this process in MB, now or at its peak (Linux; 0 elsewhere)."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return 0.0
+    field = "VmHWM" if peak else "VmRSS"
+    line = next(line for line in status.read_text().splitlines() if line.startswith(field))
+    return int(line.split()[1]) / 1024
+
+
+def peak_memory(function: Callable[[], None]) -> float:
+    """MB that a call needs at its peak above what was resident before."""
+    clear = Path("/proc/self/clear_refs")
+    if not clear.exists():
+        return float("nan")
+    clear.write_text("5")  # resets the peak
+    before = resident(peak=False)
+    function()
+    return resident(peak=True) - before
+
+
+def quartiles(values: list[float]) -> str:
+    low, middle, high = statistics.quantiles(values, n=4)
+    return f"{middle:.1f} ({low:.1f}-{high:.1f})"
+
+
+def measure(case: Case, readings: int) -> list[str]:
+    """One row: the ratios' medians with quartiles, the recording's share, and memory."""
+    steps, unit = Steps(case), reference()
+    memory = peak_memory(steps.recorded)
+    for function in (unit, steps.bare, steps.plain):
+        function()
+    rows: list[tuple[float, float, float]] = []
+    shares = []
+    for _ in range(readings):
+        base = min(seconds(unit) for _ in range(3))
+        with_record, without, slow = map(seconds, (steps.recorded, steps.bare, steps.plain))
+        rows.append((with_record / base, without / base, slow / base))
+        shares.append(100 * (with_record / without - 1))
+    columns: list[list[float]] = [list(column) for column in zip(*rows, strict=True)]
+    return [case.name, *map(quartiles, columns), quartiles(shares), f"{memory:.0f}"]
+
+
+def main(
+    only: Annotated[str, typer.Option(help="Cases whose name contains this.")] = "",
+    threads: Annotated[int, typer.Option(help="CPU threads.")] = 2,
+    readings: Annotated[int, typer.Option(help="Paired readings a case.")] = READINGS,
+) -> None:
+    """Measure, print and, when all cases ran, write benchmarks/step.md."""
+    torch.set_num_threads(threads)
+    head = ["case", "step", "without recording", "plain", "recording, %", "peak MB"]
+    chosen = [case for case in cases() if only in case.name]
+    console, rows = Console(), []
+    for case in chosen:
+        rows.append(measure(case, readings))
+        console.print("  ".join(rows[-1]))
+    table = Table(*head)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    if not only:
+        lines = [
+            f"Step time in units of one 3x3 convolution 16->16, forward and backward, on "
+            f"96x16x32x32 in the same process; median (quartiles) of {readings} paired readings, "
+            f"{threads} threads, torch {torch.__version__}.",
+            "",
+            f"| {' | '.join(head)} |",
+            f"|{' --- |' * len(head)}",
+            *(f"| {' | '.join(row)} |" for row in rows),
+        ]
+        (HERE / "step.md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)
