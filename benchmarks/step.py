@@ -171,25 +171,35 @@ def peak_memory(function: Callable[[], None]) -> float:
 
 
 def quartiles(values: list[float]) -> str:
+    if len(values) < 4:
+        return f"{statistics.median(values):.1f} ({len(values)} readings)"
     low, middle, high = statistics.quantiles(values, n=4)
     return f"{middle:.1f} ({low:.1f}-{high:.1f})"
+
+
+PATIENCE = 60.0
+"""Seconds that a case may spend on the plain baseline: where a step of it is slow, few will do."""
 
 
 def measure(case: Case, readings: int) -> list[str]:
     """One row: the ratios' medians with quartiles, the recording's share, and memory."""
     steps, unit = Steps(case), reference()
     memory = peak_memory(steps.recorded)
-    for function in (unit, steps.bare, steps.plain):
+    for function in (unit, steps.bare):
         function()
-    rows: list[tuple[float, float, float]] = []
-    shares = []
+    ratios: dict[str, list[float]] = {"recorded": [], "bare": [], "plain": []}
+    shares, spent = [], 0.0
     for _ in range(readings):
         base = min(seconds(unit) for _ in range(3))
-        with_record, without, slow = map(seconds, (steps.recorded, steps.bare, steps.plain))
-        rows.append((with_record / base, without / base, slow / base))
-        shares.append(100 * (with_record / without - 1))
-    columns: list[list[float]] = [list(column) for column in zip(*rows, strict=True)]
-    return [case.name, *map(quartiles, columns), quartiles(shares), f"{memory:.0f}"]
+        recorded, bare = seconds(steps.recorded), seconds(steps.bare)
+        ratios["recorded"].append(recorded / base)
+        ratios["bare"].append(bare / base)
+        shares.append(100 * (recorded / bare - 1))
+        if spent < PATIENCE:
+            slow = seconds(steps.plain)
+            spent += slow
+            ratios["plain"].append(slow / base)
+    return [case.name, *map(quartiles, ratios.values()), quartiles(shares), f"{memory:.0f}"]
 
 
 def main(

@@ -210,7 +210,7 @@ def test_build_is_deterministic_and_reads_back(tmp_path: Path) -> None:
     ]
     build(folders, tmp_path / "a")
     build(folders[::-1], tmp_path / "b")
-    for name in (*(f"{table}.parquet" for table in TABLES), "metrics.json"):
+    for name in (*(f"{table}.parquet" for table in TABLES), "metrics/E1_dsnas_bi_digits.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     read = Dynamics.read(tmp_path / "a")
     made = Dynamics.of([Trajectory.read(folder) for folder in folders])
@@ -219,8 +219,8 @@ def test_build_is_deterministic_and_reads_back(tmp_path: Path) -> None:
     searches = pq.read_schema(tmp_path / "a" / "searches.parquet")
     assert searches.names == list(MEANINGS)
     assert searches.field("growth").metadata[b"meaning"].decode() == MEANINGS["growth"]
-    metrics = json.loads((tmp_path / "a" / "metrics.json").read_text())
-    assert metrics["E1_dsnas_bi_digits.test_accuracy"] == pytest.approx(0.9)
+    metrics = json.loads((tmp_path / "a" / "metrics/E1_dsnas_bi_digits.json").read_text())
+    assert metrics["test_accuracy"] == pytest.approx(0.9)
     one = read.condition("E1_dsnas_bi_digits")
     assert set(one.edges["search"]) == {"E1_dsnas_bi_digits_s10", "E1_dsnas_bi_digits_s9"}
 

@@ -10,12 +10,7 @@ rule dynamics:
             labels={"table": "searches"},
         ),
         others=expand(f"{RESULTS}/dynamics/{{table}}.parquet", table=TABLES[1:]),
-        metrics=report(
-            f"{RESULTS}/dynamics/metrics.json",
-            caption="../report/metrics.rst",
-            category="Tables",
-            labels={"table": "metrics"},
-        ),
+        metrics=expand(f"{RESULTS}/dynamics/metrics/{{condition}}.json", condition=CONDITIONS),
     log:
         f"{LOGS}/dynamics.log",
     conda:
@@ -49,6 +44,5 @@ use rule dynamics as experiment_dynamics with:
         others=expand(
             f"{RESULTS}/experiments/{{{{experiment}}}}/{{table}}.parquet", table=TABLES[1:]
         ),
-        metrics=f"{RESULTS}/experiments/{{experiment}}/metrics.json",
     log:
         f"{LOGS}/experiments/{{experiment}}.log",

@@ -26,7 +26,7 @@ HEADLINES = (
     "positive_share",
     "test_accuracy",
 )
-"""The summaries that `metrics.json` shows, averaged over the seeds of a condition."""
+"""The summaries that a condition's metrics file shows, averaged over its seeds."""
 
 TABLES = ("searches", "edges", "ops", "statistics")
 
@@ -104,13 +104,15 @@ class Dynamics:
             )
         )
 
-    def metrics(self) -> dict[str, float | None]:
-        """`{condition}.{summary}` -> its mean over seeds, to six digits; None: not defined."""
+    def metrics(self) -> dict[str, dict[str, float | None]]:
+        """Per condition its headline summaries: mean over seeds, to six digits; None: undefined."""
         means = self.searches.groupby("condition")[list(HEADLINES)].mean()
         return {
-            f"{condition}.{name}": None if math.isnan(value) else float(f"{value:.6g}")
+            str(condition): {
+                str(name): None if math.isnan(value) else float(f"{value:.6g}")
+                for name, value in row.items()
+            }
             for condition, row in means.iterrows()
-            for name, value in row.items()
         }
 
 
@@ -137,5 +139,8 @@ def build(trajectories: list[Path], out: Path) -> None:
             # Without pandas' own metadata, which holds the versions of libraries.
             schema = pa.schema(fields)
             pq.write_table(table.cast(schema), folder / f"{name}.parquet", compression="zstd")
-        metrics = json.dumps(dynamics.metrics(), indent=2, allow_nan=False)
-        (folder / "metrics.json").write_text(metrics + "\n")
+        (folder / "metrics").mkdir()
+        for condition, metrics in dynamics.metrics().items():
+            # A file a condition: `dvc metrics show` then prints a row a condition.
+            text = json.dumps(metrics, indent=2, allow_nan=False)
+            (folder / "metrics" / f"{condition}.json").write_text(text + "\n")
