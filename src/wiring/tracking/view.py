@@ -17,17 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wiring.config import SearchConfig
-from wiring.trajectory import STEP_FIELDS, Shape, Trajectory
+from wiring.trajectory import EPOCH_FIELDS, STEP_FIELDS, Shape, Trajectory
 
-SCALARS = (
-    "loss",
-    "entropy",
-    "accuracy",
-    "loss_correct",
-    "loss_wrong",
-    "entropy_correct",
-    "entropy_wrong",
-)
+SCALARS = tuple(EPOCH_FIELDS)
 RESIDUALS = ("residual_direct", "residual_inner", "residual_total", "skip_weight")
 
 
