@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 CORES ?= all
+SCALE ?= embedded
 MLFLOW_TRACKING_URI ?= sqlite:///mlflow.db
 
 export MLFLOW_DISABLE_TELEMETRY = true
@@ -21,7 +22,7 @@ PROGRESS := awk '/[0-9] MB\)/ { sub(/^ +/, ""); print "  " $$0; fflush() } \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env reproduce test lint format bench ui pull push clean lock
+.PHONY: help env reproduce test lint format bench ui pull publish clean lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
@@ -77,8 +78,17 @@ pull: env ## Fetch the published results
 	$(BIN)/dvc pull
 	find results -exec touch -t 200001010000 {} +
 
-push: env ## Publish the results
+# What is published must be what this very code makes, whole, and no more than it.
+publish: env ## Record finished results (SCALE=embedded) in DVC and git, and push them to the remote
+	@test -z "$$(git status --porcelain -- . ':!dvc.lock' ':!artifacts' ':!.snakemake')" || \
+		{ echo "publish: the tree has changes: commit or drop them first"; exit 1; }
+	@$(RUN) snakemake --dry-run --config scale=$(SCALE) 2>&1 | grep -q "Nothing to be done" || \
+		{ echo "publish: results are missing or stale: run snakemake first"; exit 1; }
+	$(BIN)/wiring verify results/$(SCALE)/trajectories/*
+	$(RUN) dvc commit --force
 	$(BIN)/dvc push
+	git add dvc.lock artifacts .snakemake/metadata
+	git diff --cached --quiet || git commit --message "Results of the scale $(SCALE)"
 
 clean: ## Delete caches; results and .venv stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -57,6 +57,14 @@ def test_validate_counts_the_searches(name: str) -> None:
     assert sum(counts) == len(load_scale(path).searches())
 
 
+def test_verify_takes_whole_trajectories_and_names_a_damaged_file(tmp_path: Path) -> None:
+    path = synthetic.write_search(tmp_path, synthetic.config(), synthetic.grows)
+    assert "1 trajectories" in wiring("verify", path).output
+    steps = path / "steps.parquet"
+    steps.write_bytes(steps.read_bytes() + b"x")
+    assert re.search(rf"{steps}.*SHA-256", refused("verify", path))
+
+
 def test_validate_names_file_and_field(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump({**SMOKE, "search": {"alpha": {"lr": -1}}}))

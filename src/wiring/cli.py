@@ -107,6 +107,18 @@ def search(
 
 
 @app.command()
+def verify(
+    trajectories: Annotated[list[Path], typer.Argument(help="Folders that searches wrote.")],
+) -> None:
+    """Check trajectories against their manifests."""
+    from wiring.trajectory import Trajectory
+
+    for trajectory in trajectories:
+        Trajectory.read(trajectory)
+    typer.echo(f"{len(trajectories)} trajectories are what their manifests say")
+
+
+@app.command()
 def dynamics(
     trajectories: Annotated[list[Path], typer.Argument(help="Folders that searches wrote.")],
     out: Out,
