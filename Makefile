@@ -68,7 +68,7 @@ format: env ## Rewrite the code in the project's style
 	$(BIN)/snakefmt Snakefile workflow
 
 bench: env ## Time a search step
-	$(BIN)/python benchmarks/step.py
+	$(BIN)/python -m benchmarks.step
 
 ui: env ## Browse the runs in MLflow (MLFLOW_TRACKING_URI=sqlite:///mlflow.db)
 	$(RUN) mlflow ui --host 127.0.0.1 --backend-store-uri "$(MLFLOW_TRACKING_URI)"

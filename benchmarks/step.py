@@ -3,12 +3,14 @@
 Each reading times the reference, a step, and the plain baseline (op by op, no cost recorded) one
 after the other in this process, so that their ratio does not depend on how busy the machine is.
 
-    python benchmarks/step.py                # all cases; writes benchmarks/step.md
-    python benchmarks/step.py --only dsnas   # cases whose name contains the text
+    python -m benchmarks.step                # all cases; writes benchmarks/step.md
+    python -m benchmarks.step --only dsnas   # cases whose name contains the text
 """
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import statistics
 import time
 from collections.abc import Callable
@@ -20,6 +22,7 @@ from typing import Annotated
 import torch
 import typer
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from benchmarks import plain
@@ -164,6 +167,9 @@ def peak_memory(function: Callable[[], None]) -> float:
     clear = Path("/proc/self/clear_refs")
     if not clear.exists():
         return float("nan")
+    # What earlier cases freed must go back to the system, or it would hide what this one takes.
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
     clear.write_text("5")  # resets the peak
     before = resident(peak=False)
     function()
@@ -189,14 +195,19 @@ def measure(case: Case, readings: int) -> list[str]:
         function()
     ratios: dict[str, list[float]] = {"recorded": [], "bare": [], "plain": []}
     shares, spent = [], 0.0
-    for _ in range(readings):
+
+    def timed(function: Callable[[], None], reading: int) -> float:
+        steps.draws.manual_seed(reading)  # the same sampled ops for all three
+        return seconds(function)
+
+    for reading in range(readings):
         base = min(seconds(unit) for _ in range(3))
-        recorded, bare = seconds(steps.recorded), seconds(steps.bare)
+        recorded, bare = timed(steps.recorded, reading), timed(steps.bare, reading)
         ratios["recorded"].append(recorded / base)
         ratios["bare"].append(bare / base)
         shares.append(100 * (recorded / bare - 1))
         if spent < PATIENCE:
-            slow = seconds(steps.plain)
+            slow = timed(steps.plain, reading)
             spent += slow
             ratios["plain"].append(slow / base)
     return [case.name, *map(quartiles, ratios.values()), quartiles(shares), f"{memory:.0f}"]
@@ -212,9 +223,9 @@ def main(
     head = ["case", "step", "without recording", "plain", "recording, %", "peak MB"]
     chosen = [case for case in cases() if only in case.name]
     console, rows = Console(), []
-    for case in chosen:
+    for case in track(chosen, console=console, transient=True):
         rows.append(measure(case, readings))
-        console.print("  ".join(rows[-1]))
+        console.print("  ".join(rows[-1]), soft_wrap=True)
     table = Table(*head)
     for row in rows:
         table.add_row(*row)
