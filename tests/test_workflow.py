@@ -97,6 +97,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stdout + done.stderr
     # Searches say how far they are while they run.
     assert re.search(r"epoch \d+/\d+ .* left", done.stderr), done.stderr
+    assert "tracking:" not in done.stderr  # what goes wrong there is only a warning
     return place
 
 
@@ -149,6 +150,22 @@ def test_mlflow_shows_every_row_of_the_trajectories(project: Path) -> None:
             history = client.get_metric_history(found.info.run_id, f"{split}/loss")
             shown = sorted((metric.step, metric.value) for metric in history)
             assert shown == list(zip(part["step"], part["loss"].astype(float), strict=True))
+
+
+def test_mlflow_shows_the_figures_of_each_experiment(project: Path) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    for name in SMOKE.experiments:
+        experiment = client.get_experiment_by_name(f"smoke/{name}")
+        assert experiment is not None
+        (parent,) = client.search_runs([experiment.experiment_id], "tags.kind = 'experiment'")
+        shown = {
+            Path(item.path).name
+            for folder in client.list_artifacts(parent.info.run_id, "figures")
+            for item in client.list_artifacts(parent.info.run_id, folder.path)
+        }
+        assert {"wiring.gif", "probability.svg"} <= shown
 
 
 def test_a_second_run_has_nothing_to_do(project: Path) -> None:

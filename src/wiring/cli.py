@@ -193,6 +193,20 @@ def init(
     init(experiments, scale)
 
 
+@track.command("figures")
+def track_figures(
+    scale_file: ScaleFile,
+    folder: Annotated[Path, typer.Argument(help="Folder of all figures.")],
+) -> None:
+    """Show drawn figures in MLflow, with the run of their experiment."""
+    scale = load_scale(scale_file)
+    from wiring.dynamics import condition_of
+    from wiring.tracking import show
+
+    searches = scale.searches().values()
+    show({folder / condition_of(search): search.experiment for search in searches}, scale.scale)
+
+
 @track.command()
 def replay(
     trajectories: Annotated[list[Path], typer.Argument(help="Folders that searches wrote.")],

@@ -45,6 +45,7 @@ def one_of(names) -> str:
 SCALE_FILE, SCALE, SEARCHES = read_scale(str(config.setdefault("scale", "embedded")))
 RESULTS = f"results/{SCALE.scale}"
 LOGS = f"logs/{SCALE.scale}"
+EXPERIMENTS = list(SCALE.experiments)
 # Condition -> its experiment.
 CONDITIONS = {condition_of(search): search.experiment for search in SEARCHES.values()}
 TABLES = ("searches", "edges", "ops", "statistics")

@@ -5,7 +5,7 @@ server that is down, slow or broken costs a search nothing.
 """
 
 from wiring.tracking.replay import replay
-from wiring.tracking.store import TrackingError, init
+from wiring.tracking.store import TrackingError, init, show
 from wiring.tracking.tracker import Tracker
 
-__all__ = ["Tracker", "TrackingError", "init", "replay"]
+__all__ = ["Tracker", "TrackingError", "init", "replay", "show"]

@@ -6,7 +6,8 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,15 +83,34 @@ def init(experiments: Iterable[str], scale: str) -> None:
         experiments: ids of the scale's experiments.
         scale: the scale's name; `E1` becomes MLflow's experiment `embedded/E1`.
     """
-    try:
+    with _optional("searches run untracked; once it can, `wiring track replay TRAJECTORY_DIR...`"):
         for name in experiments:
             persistently()(lambda name=name: ensure(connect(), scale, name))
+
+
+def show(folders: Mapping[Path, str], scale: str) -> None:
+    """Add drawn figures to the parent runs of their experiments, replacing those of the same name.
+
+    Args:
+        folders: folders of figures, each with its experiment's id; absent ones are passed over.
+        scale: the scale's name.
+    """
+    with _optional("figures are in the results folder only; once it can, `wiring track figures`"):
+        client = connect()
+        for folder, name in folders.items():
+            if folder.is_dir():
+                _, run_id = ensure(client, scale, name)
+                client.log_artifacts(run_id, str(folder), f"figures/{folder.name}")
+
+
+@contextmanager
+def _optional(otherwise: str) -> Iterator[None]:
+    """Turn a store that cannot be used into a warning: nothing depends on it."""
+    try:
+        yield
     except Exception as error:  # whatever the store or its driver raises
         log.warning(
-            "tracking: %s cannot be used (%s): searches run untracked; once it can, "
-            "`wiring track replay TRAJECTORY_DIR...` logs them",
-            uri(),
-            reason(error),
+            "tracking: %s cannot be used (%s): %s logs them", uri(), reason(error), otherwise
         )
 
 
