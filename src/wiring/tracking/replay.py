@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wiring.tracking import store, view
 from wiring.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 
 def replay(path: Path, figures: Iterable[Path] = ()) -> str:
@@ -38,14 +42,21 @@ def replay(path: Path, figures: Iterable[Path] = ()) -> str:
 
 
 def _replay(trajectory: Trajectory, figures: tuple[Path, ...]) -> str:
-    client, manifest = store.connect(), trajectory.manifest
-    if found := store.find(client, trajectory, manifest["scale"]):
-        store.attach(client, found, figures)
-        return found
+    client = store.connect()
+    run_id = store.find(client, trajectory, trajectory.manifest["scale"]) or _log(
+        client, trajectory
+    )
+    store.attach(client, run_id, figures)
+    return run_id
+
+
+def _log(client: MlflowClient, trajectory: Trajectory) -> str:
+    """A new run that holds the whole trajectory."""
+    manifest = trajectory.manifest
     started = round(datetime.fromisoformat(manifest["started"]).timestamp() * 1000)
     ended = started + round(manifest["seconds"] * 1000)
     run_id = store.begin(client, trajectory.config, manifest["dataset"], manifest["scale"], started)
     rows = trajectory.steps.num_rows, trajectory.epochs.num_rows
     store.log_samples(client, run_id, view.samples(trajectory, *rows))
-    store.complete(client, run_id, trajectory, figures, ended)
+    store.complete(client, run_id, trajectory, ended)
     return run_id

@@ -213,7 +213,6 @@ def complete(
     client: MlflowClient,
     run_id: str,
     trajectory: Trajectory,
-    figures: Iterable[Path] = (),
     ended: int | None = None,
 ) -> None:
     """Give a run its artifacts, mark it complete, and remove what it replaces.
@@ -222,7 +221,6 @@ def complete(
         client: of the store.
         run_id: a run that holds all metrics of the trajectory.
         trajectory: the search's trajectory.
-        figures: files to show with it.
         ended: milliseconds since 1970; now when absent.
     """
     genotypes = trajectory.epochs["genotype"]
@@ -231,7 +229,6 @@ def complete(
         client.log_text(run_id, genotype, "genotype.json")
     for name in ("manifest.json", *trajectory.manifest["files"]):
         client.log_artifact(run_id, str(trajectory.path / name), "trajectory")
-    attach(client, run_id, figures)
     if commit := trajectory.manifest.get("git_commit"):
         client.set_tag(run_id, "mlflow.source.git.commit", commit)
     client.set_tag(run_id, "trajectory_sha256", _digest(trajectory))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from time import monotonic
@@ -86,16 +86,14 @@ class Tracker:
         self._epochs += 1
         self._put(view.Sample(int(row["step"]), store.now(), view.epoch_metrics(row)))
 
-    def finish(self, trajectory: Path, figures: Iterable[Path] = ()) -> None:
+    def finish(self, trajectory: Path) -> None:
         """Complete the run from the trajectory that was written.
 
         Rows that this process did not log, since the search was resumed, are logged first.
 
         Args:
             trajectory: its folder.
-            figures: files to show with the run.
         """
-        figures = tuple(figures)
 
         def last(client: MlflowClient, run_id: str) -> None:
             read = Trajectory.read(trajectory)
@@ -103,7 +101,7 @@ class Tracker:
                 read, read.steps.num_rows - self._windows, read.epochs.num_rows - self._epochs
             )
             store.log_samples(client, run_id, missing)
-            store.complete(client, run_id, read, figures)
+            store.complete(client, run_id, read)
 
         self._close(last)
 
