@@ -14,6 +14,7 @@ import gc
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -116,15 +117,18 @@ class Steps:
         if record:
             slots = len(plan_of(self.space, draw.active).slots)
             probe = CostProbe(self.space.cells, slots, 2, CPU)
-        stem = self.net.embed(self.x)
-        sample = sample_statistics(self.net(stem, draw, probe), self.y)
+        with nullcontext() if weights else self.net.frozen():
+            stem = self.net.embed(self.x)
+            if not weights:
+                stem.requires_grad_()
+            sample = sample_statistics(self.net(stem, draw, probe), self.y)
         if probe is not None:
             probe.weights = torch.stack([sample.correct, ~sample.correct])
+        loss = sample.loss.mean()
+        if loss.requires_grad:
+            loss.backward(inputs=None if weights else [stem])
         if weights:
-            sample.loss.mean().backward()
             self._descend()
-        else:
-            torch.autograd.grad(sample.loss.mean(), stem, allow_unused=True)
         if probe is not None:
             self.window.add(StepRecord.of(self.space, draw, probe), sample)
 

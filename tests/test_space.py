@@ -38,7 +38,7 @@ def images(size: int, batch: int = 4, seed: int = 0) -> torch.Tensor:
 def test_outputs_and_gradients_equal_the_plain_twin(
     space: SpaceConfig, kind: str, size: int, seed: int
 ) -> None:
-    # 6x6 takes the matrix path of depthwise, 12x12 the phased and 11x11 the dilated convolutions.
+    # 6x6 is a small map; 12x12 and 11x11 are large: even and odd phases of dilated kernels.
     net, x = make(space, seed), images(size, seed=seed)
     generator = torch.Generator().manual_seed(seed)
     alpha = torch.randn(len(space.edges), len(space.ops), generator=generator).double()
@@ -64,18 +64,107 @@ def test_outputs_and_gradients_equal_the_plain_twin(
         torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}")
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (5, 7), (12, 16), (13, 11)])
+KERNELS = [(3, 1), (5, 1), (3, 2), (5, 2)]
+LAST = {"memory_format": torch.channels_last}
+
+
+def convolve(x: torch.Tensor, weight: torch.Tensor, dilation: int) -> torch.Tensor:
+    """Images (B, C, H, W) by (C, k, k), as PyTorch does it."""
+    padding = dilation * (weight.shape[-1] - 1) // 2
+    return F.conv2d(x, weight[:, None], padding=padding, dilation=dilation, groups=x.shape[1])
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (5, 7)])
 @pytest.mark.parametrize("per_slot", [False, True])
-def test_depthwise_equals_conv2d(shape: tuple[int, int], per_slot: bool) -> None:
+def test_small_depthwise_equals_conv2d(shape: tuple[int, int], per_slot: bool) -> None:
     generator = torch.Generator().manual_seed(1)
-    kinds = [(3, 1), (5, 1), (3, 2), (5, 2)]
-    weights = [torch.randn(3, k, k, generator=generator).double() for k, _ in kinds]
+    weights = [torch.randn(3, k, k, generator=generator).double() for k, _ in KERNELS]
     x = torch.randn(*([4] if per_slot else []), 3, 2, *shape, generator=generator).double()
-    out = spatial.depthwise(x, weights, [d for _, d in kinds])
-    for slot, ((k, d), w) in enumerate(zip(kinds, weights, strict=True)):
+    out = spatial._mix_pixels(x, weights, [d for _, d in KERNELS])
+    for slot, ((_, dilation), weight) in enumerate(zip(KERNELS, weights, strict=True)):
         source = (x[slot] if per_slot else x).transpose(0, 1)
-        expected = F.conv2d(source, w[:, None], padding=d * (k - 1) // 2, dilation=d, groups=3)
+        expected = convolve(source, weight, dilation)
         torch.testing.assert_close(out[slot].transpose(0, 1), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(12, 16), (13, 11), (12, 13)])
+@pytest.mark.parametrize(("kernel", "dilation"), [*KERNELS, (7, 1), (3, 3)])
+def test_large_depthwise_equals_conv2d_and_its_gradients(
+    shape: tuple[int, int], kernel: int, dilation: int
+) -> None:
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randn(2, 3, *shape, generator=generator).double().contiguous(**LAST)
+    weight = torch.randn(3, kernel, kernel, generator=generator).double()
+    inputs = (images.requires_grad_(), weight.requires_grad_())
+    out = spatial._Depthwise.apply(*inputs, dilation)
+    expected = convolve(*inputs, dilation)
+    direction = torch.randn(out.shape, generator=generator).double()
+    torch.testing.assert_close(out, expected, rtol=1e-12, atol=1e-12)
+    for ours, theirs in zip(
+        torch.autograd.grad(out, inputs, direction),
+        torch.autograd.grad(expected, inputs, direction),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("rectify", [False, True])
+@pytest.mark.parametrize("channels", [(3, 3), (5, 2)])
+def test_pointwise_and_norm_in_one_equal_the_two(channels: tuple[int, int], rectify: bool) -> None:
+    generator = torch.Generator().manual_seed(1)
+    entering, leaving = channels
+    x = 2 + torch.randn(400, entering, generator=generator).double()
+    weight = torch.randn(leaving, entering, generator=generator).double()
+    inputs = (x.requires_grad_(), weight.requires_grad_())
+    product = x @ weight.T
+    mean, covariance = spatial._moments(x)
+    close = {"rtol": 1e-10, "atol": 1e-10}
+    torch.testing.assert_close(weight @ mean, product.mean(0), **close)
+    variance = (weight @ covariance @ weight.T).diagonal()
+    torch.testing.assert_close(variance, product.var(0, unbiased=False), **close)
+    expected = F.batch_norm(product, None, None, training=True, eps=1e-3)
+    expected = expected.relu() if rectify else expected
+    out = spatial._PointwiseNorm.apply(*inputs, 1e-3, rectify)
+    torch.testing.assert_close(out, expected, **close)
+    direction = torch.randn(out.shape, generator=generator).double()
+    for ours, theirs in zip(
+        torch.autograd.grad(out, inputs, direction),
+        torch.autograd.grad(expected, inputs, direction),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs, **close)
+
+
+@pytest.mark.parametrize("size", [6, 12])
+def test_weighted_dots_equal_the_sum_written_out(size: int) -> None:
+    generator = torch.Generator().manual_seed(1)
+    maps = [torch.randn(3, 4, size, size, generator=generator).double() for _ in range(2)]
+    blocks = [torch.randn(k, 3, 4, size, size, generator=generator).double() for k in (2, 1)]
+    weights = torch.rand(5, 4, generator=generator).double()
+    expected = torch.einsum("gcbhw,kcbhw,mb->gmk", torch.stack(maps), torch.cat(blocks), weights)
+    found = spatial.weighted_dots(
+        [spatial.dense(m) for m in maps],
+        [spatial.dense(b[0])[None] if len(b) == 1 else b for b in blocks],
+        weights,
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("draw_from", ["mixture", "one-hot"])
+@pytest.mark.parametrize("size", [8, 12])
+def test_frozen_weights_get_no_gradient_and_costs_stay(draw_from: str, size: int) -> None:
+    net, x = make(SpaceConfig(cells=2, nodes=2, channels=2)), images(size)
+    alpha = torch.zeros(5, 8, dtype=torch.float64)
+    candidates = Candidates.of(net.space, CPU)
+    method = DARTS() if draw_from == "mixture" else DSNAS()
+    draw = method.draw(alpha, candidates, torch.Generator().manual_seed(3))
+    with net.frozen():
+        stem = net.embed(x).requires_grad_()
+        net(stem, draw).square().sum().backward()
+    assert all(p.grad is None and p.requires_grad for p in net.parameters())
+    twin = net.embed(x)
+    (expected,) = torch.autograd.grad(net(twin, draw).square().sum(), twin)
+    torch.testing.assert_close(stem.grad, expected, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [8, 16])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from wiring.space.spatial import weighted_dots
+
 
 class CostProbe:
     """The local costs of every cell and slot, from one backward pass of the batch-mean loss.
@@ -37,14 +39,11 @@ class CostProbe:
         """Take one node's share (see :class:`wiring.space.Probe`)."""
         if self.weights is None:
             raise RuntimeError("set CostProbe.weights before the backward pass")
-        for gradient, costs in ((direct, self.direct), (path, self.path)):
-            if gradient is None:
-                continue
-            # One matrix product a block reads every output once for all weightings.
-            weighted = gradient * self.weights.to(gradient.dtype)[:, None, :, None, None]
-            weighted = weighted.flatten(1)
-            start = first
-            for block in blocks:
-                stop = start + len(block)
-                costs[:, cell, start:stop] = weighted @ block.flatten(1).to(gradient.dtype).T
-                start = stop
+        parts = [
+            (gradient, costs)
+            for gradient, costs in ((direct, self.direct), (path, self.path))
+            if gradient is not None
+        ]
+        dots = weighted_dots([gradient for gradient, _ in parts], blocks, self.weights)
+        for (_, costs), own in zip(parts, dots, strict=True):
+            costs[:, cell, first : first + own.shape[1]] = own

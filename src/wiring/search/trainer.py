@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -96,18 +97,18 @@ class Trainer:
         draw = self.method.draw(self.alpha, self.candidates, self.draws)
         slots = len(plan_of(self.space, draw.active).slots)
         probe = CostProbe(self.space.cells, slots, 2, self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, self.config.run.amp):
+        autocast = torch.autocast(self.device.type, torch.bfloat16, self.config.run.amp)
+        with autocast, nullcontext() if weights else self.net.frozen():
             stem = self.net.embed(x)
+            if not weights:
+                # The gradient of the stem's output passes every node, and no weight's is computed.
+                stem.requires_grad_()
             logits = self.net(stem, draw, probe)
         statistics = sample_statistics(logits, y)
         probe.weights = torch.stack([statistics.correct, ~statistics.correct])
-        loss = statistics.loss.mean()
-        if weights:
-            loss.backward()
-        else:
-            # Down to the stem's output: this passes every node and no gradient of a weight is
-            # computed. A draw of `none` only never reaches it, and all costs are 0.
-            torch.autograd.grad(loss, stem, allow_unused=True)
+        # A draw of `none` only does not depend on anything, and all costs are 0.
+        if logits.requires_grad:
+            statistics.loss.mean().backward(inputs=None if weights else [stem])
         record = StepRecord.of(self.space, draw, probe)
         window.add(record, statistics)
         if not weights or self.search is None:

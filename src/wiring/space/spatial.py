@@ -1,20 +1,94 @@
-"""What mixes pixels: depthwise convolutions and pools; and the batch norm that follows them.
+"""What mixes pixels or channels: convolutions, pools, and the batch norm that follows them.
 
-Feature maps are channel-major, (C, B, H, W): concatenations, slices and groups of channels are
-contiguous, a pointwise convolution is one matrix product, and batch norm normalises rows.
+A feature map is (C, B, H, W). How it lies in memory depends on its size, because what is fast does:
+
+- a *small* map is contiguous. A depthwise convolution is one product with a pixel-by-pixel matrix,
+  and the convolutions that leave a node share one product, whatever their kernels.
+- a *large* map has its channels last in memory (the strides of (B, H, W, C)), which the convolution
+  and pooling kernels want, and each convolution runs alone, so that its map stays in the cache.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 SMALL_MAP = 100
-"""Up to this many pixels a depthwise convolution is a dense pixel-by-pixel matrix product: on maps
-this small it wins over the convolution kernels, and kernels of all sizes share one product."""
+"""Up to this many pixels a map is small: measured, see benchmarks/README.md."""
+
+
+def is_small(x: Tensor) -> bool:
+    """Whether a map (..., H, W) is small."""
+    return x.shape[-2] * x.shape[-1] <= SMALL_MAP
+
+
+def _images(x: Tensor) -> Tensor:
+    """A large map (C, B, H, W) as images (B, C, H, W), channels last in memory."""
+    return x.transpose(0, 1).contiguous(memory_format=torch.channels_last)
+
+
+def dense(x: Tensor) -> Tensor:
+    """The map (C, B, H, W) in the memory layout of its size; itself, if it has it already."""
+    return x.contiguous() if is_small(x) else _images(x).transpose(0, 1)
+
+
+def _rows(x: Tensor) -> Tensor:
+    """A large map (C, B, H, W) as a matrix (B H W, C)."""
+    return x.permute(1, 2, 3, 0).reshape(-1, x.shape[0])
+
+
+def _map(rows: Tensor, like: Tensor) -> Tensor:
+    """The inverse of `_rows`: (C, B, H, W) of the batch and size of `like`."""
+    return rows.view(*like.shape[1:], -1).permute(3, 0, 1, 2)
+
+
+def sepconv(
+    x: Tensor, depthwise: list[Tensor], dilations: list[int], pointwise: list[Tensor], eps: float
+) -> Tensor:
+    """S times (depthwise convolution, pointwise convolution, batch norm) of small maps.
+
+    Args:
+        x: (C, B, H, W), read by all S; or (S, C, B, H, W), one map each.
+        depthwise: S kernels (C, k, k), of any odd sizes k; stride 1, "same" padding.
+        dilations: S dilations.
+        pointwise: S matrices (C', C).
+        eps: of the batch norm.
+
+    Returns:
+        (S, C', B, H, W).
+    """
+    mixed = _mix_pixels(x, depthwise, dilations)
+    return batch_norm(_mix_channels(mixed, torch.stack(pointwise)), eps)
+
+
+def sepconv_large(
+    x: Tensor, depthwise: Tensor, dilation: int, pointwise: Tensor, eps: float, *, rectify: bool
+) -> Tensor:
+    """Depthwise convolution, pointwise convolution and batch norm of a large map.
+
+    Args:
+        x: (C, B, H, W).
+        depthwise: (C, k, k), k odd; stride 1, "same" padding.
+        dilation: its dilation.
+        pointwise: (C', C).
+        eps: of the batch norm.
+        rectify: follow it by a ReLU.
+
+    Returns:
+        (C', B, H, W).
+    """
+    images = _images(x)
+    # Under autocast convolutions are of half precision; it does not look into our functions.
+    if torch.is_autocast_enabled(x.device.type):
+        kind = torch.get_autocast_dtype(x.device.type)
+        images, depthwise = images.to(kind), depthwise.to(kind)
+    mixed = _Depthwise.apply(images, depthwise, dilation)  # type: ignore[no-untyped-call]
+    rows = _PointwiseNorm.apply(_rows(mixed.transpose(0, 1)), pointwise, eps, rectify)  # type: ignore[no-untyped-call]
+    return _map(rows, x)
 
 
 @lru_cache(maxsize=64)
@@ -36,70 +110,189 @@ def _shifts(
     return torch.stack(taps).to(device=device, dtype=dtype)
 
 
-def depthwise(x: Tensor, weights: list[Tensor], dilations: list[int]) -> Tensor:
-    """Apply S depthwise convolutions, "same" padding, stride 1.
-
-    Args:
-        x: (C, B, H, W), read by all S; or (S, C, B, H, W), one map each.
-        weights: S kernels (C, k, k), of any odd sizes k.
-        dilations: S dilations.
-
-    Returns:
-        (S, C, B, H, W).
-    """
+def _mix_pixels(x: Tensor, weights: list[Tensor], dilations: list[int]) -> Tensor:
+    """Depthwise convolutions of small maps: (S, C, B, H, W)."""
     *_, batch, height, width = x.shape
     channels, pixels = weights[0].shape[0], height * width
-    if pixels <= SMALL_MAP:
-        mixers = torch.stack(
-            [
-                (
-                    w.flatten(1)
-                    @ _shifts(w.shape[-1], d, height, width, w.device, w.dtype).flatten(1)
-                ).view(channels, pixels, pixels)
-                for w, d in zip(weights, dilations, strict=True)
-            ]
-        )
-        return (x.flatten(-2) @ mixers).view(-1, channels, batch, height, width)
-    inputs = x.unbind(0) if x.dim() == 5 else [_images(x)] * len(weights)
-    outputs = [
-        _convolve(source if x.dim() == 4 else _images(source), w, d)
-        for source, w, d in zip(inputs, weights, dilations, strict=True)
-    ]
-    return torch.stack([out.transpose(0, 1) for out in outputs])
+    mixers = torch.stack(
+        [
+            (
+                w.flatten(1) @ _shifts(w.shape[-1], d, height, width, w.device, w.dtype).flatten(1)
+            ).view(channels, pixels, pixels)
+            for w, d in zip(weights, dilations, strict=True)
+        ]
+    )
+    return (x.flatten(-2) @ mixers).view(-1, channels, batch, height, width)
 
 
-def _images(x: Tensor) -> Tensor:
-    """(C, B, H, W) as images (B, C, H, W), channels last in memory: the fast kernels want it."""
-    return x.transpose(0, 1).contiguous(memory_format=torch.channels_last)
+def _mix_channels(x: Tensor, weight: Tensor) -> Tensor:
+    """1x1 convolutions of small maps: x (S, C, B, H, W) by weight (S, C', C), or without the S."""
+    return (weight @ x.flatten(-3)).view(*weight.shape[:-1], *x.shape[-3:])
 
 
 def _convolve(images: Tensor, weight: Tensor, dilation: int) -> Tensor:
-    batch, channels, height, width = images.shape
-    kernel = weight[:, None]
-    padding = (weight.shape[-1] - 1) // 2
-    if dilation == 1 or height % dilation or width % dilation:
-        return F.conv2d(
-            images, kernel, padding=dilation * padding, dilation=dilation, groups=channels
+    padding = dilation * (weight.shape[-1] - 1) // 2
+    return F.conv2d(images, weight[:, None], padding=padding, dilation=dilation, groups=len(weight))
+
+
+def _phases(images: Tensor, dilation: int) -> Tensor:
+    """Images (B, C, H, W) as dilation^2 B images of every dilation-th pixel, zeros added to fit."""
+    if dilation == 1:
+        return images
+    *_, height, width = images.shape
+    x = F.pad(images, (0, -width % dilation, 0, -height % dilation)).permute(0, 2, 3, 1)
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, height // dilation, dilation, width // dilation, dilation, channels)
+    x = x.permute(2, 4, 0, 1, 3, 5).reshape(-1, *x.shape[1::2])
+    return x.permute(0, 3, 1, 2)
+
+
+class _Depthwise(torch.autograd.Function):
+    """A depthwise convolution of images (B, C, H, W) by a kernel (C, k, k).
+
+    The library's forward kernels are fast, its gradients are not: the gradient of the input is a
+    convolution by the flipped kernel; and a dilated kernel never mixes pixels of different phases,
+    so the gradient of its weight is that of a dense kernel on the phases.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, weight: Tensor, dilation: int) -> Tensor:
+        ctx.save_for_backward(images, weight)
+        ctx.dilation = dilation
+        return _convolve(images, weight, dilation)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # type: ignore[override]
+        images, weight = ctx.saved_tensors
+        to_images = to_weight = None
+        if ctx.needs_input_grad[0]:
+            to_images = _convolve(gradient, weight.flip(1, 2), ctx.dilation)
+        if ctx.needs_input_grad[1]:
+            to_weight = _taps(
+                _phases(images, ctx.dilation), _phases(gradient, ctx.dilation), weight.shape[-1]
+            )
+        return to_images, to_weight, None
+
+
+def _taps(images: Tensor, gradient: Tensor, kernel: int) -> Tensor:
+    """The gradient of a dense depthwise kernel, (C, k, k)."""
+    channels, radius = images.shape[1], kernel // 2
+    if kernel == 3:
+        out = torch.nn.grad.conv2d_weight(
+            images, (channels, 1, 3, 3), gradient, padding=1, groups=channels
         )
-    # A dilated kernel never mixes pixels of different phases: each phase is a dense convolution,
-    # and dense depthwise kernels are several times faster than dilated ones.
-    phases = images.view(batch, channels, height // dilation, dilation, width // dilation, dilation)
-    phases = phases.permute(3, 5, 0, 1, 2, 4).reshape(
-        dilation**2 * batch, channels, height // dilation, width // dilation
-    )
-    out = F.conv2d(
-        phases.contiguous(memory_format=torch.channels_last),
-        kernel,
-        padding=padding,
-        groups=channels,
-    )
-    out = out.view(dilation, dilation, batch, channels, height // dilation, width // dilation)
-    return out.permute(2, 3, 4, 0, 5, 1).reshape(batch, channels, height, width)
+        return out[:, 0]
+    # A wide kernel's taps by 3x3 blocks: the library is that much faster on 3x3 kernels.
+    out = gradient.new_empty(channels, kernel, kernel)
+    for top in range(0, kernel - 1, 2):
+        for left in range(0, kernel - 1, 2):
+            pad = (radius - left, left + 2 - radius, radius - top, top + 2 - radius)
+            block = torch.nn.grad.conv2d_weight(
+                F.pad(images, pad), (channels, 1, 3, 3), gradient, groups=channels
+            )
+            out[:, top : top + 3, left : left + 3] = block[:, 0]
+    return out
+
+
+class _PointwiseNorm(torch.autograd.Function):
+    """Batch norm without affine parameters of a 1x1 convolution, x (N, C) by weight (C', C).
+
+    y = W x is never made: its mean and variance follow from those of x, so that both are one
+    product with K = W / sqrt(var + eps). With means over the rows: S = cov(x), var = diag(W S W^T),
+    and for g = dL/dy', with s = mean(g), M = cov(g, x), t = diag(M K^T) = mean(g y'):
+        dL/dW = N (M - t K S) / sqrt(var + eps),
+        dL/dx = K^T (g - s - t y').
+    The small matrices are worked out in float64. A ReLU may follow, in place.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float, rectify: bool) -> Tensor:  # noqa: FBT001
+        mean, covariance = _moments(x)
+        wide = weight.double()
+        scale = ((wide @ covariance * wide).sum(1) + eps).rsqrt()
+        matrix = wide * scale[:, None]
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        y = (x.to(dtype) @ matrix.T.to(dtype)).sub_((matrix @ mean).to(dtype))
+        if rectify:
+            y.relu_()
+        ctx.save_for_backward(x, mean, covariance, scale, matrix, *([y] if rectify else []))
+        return y
+
+    @staticmethod
+    def backward(  # type: ignore[override]
+        ctx: Any, gradient: Tensor
+    ) -> tuple[Tensor | None, Tensor | None, None, None]:
+        x, mean, covariance, scale, matrix, *rectified = ctx.saved_tensors
+        if rectified:
+            gradient = torch.ops.aten.threshold_backward(gradient, rectified[0], 0)
+        dtype = gradient.dtype
+        wide = x.to(dtype)
+        s = gradient.mean(0).double()
+        m = (gradient.T @ wide).double() / len(x) - s[:, None] * mean
+        t = (m * matrix).sum(1)
+        to_x = to_weight = None
+        if ctx.needs_input_grad[0]:
+            back = matrix.T * t @ matrix
+            shift = back @ mean - matrix.T @ s
+            to_x = gradient @ matrix.to(dtype)
+            to_x = to_x.addmm_(wide, back.to(dtype), alpha=-1).add_(shift.to(dtype)).to(x.dtype)
+        if ctx.needs_input_grad[1]:
+            to_weight = m - t[:, None] * (matrix @ covariance)
+            to_weight = (to_weight * scale[:, None] * len(x)).to(dtype)
+        return to_x, to_weight, None, None
+
+
+def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (C) and covariance (C, C) of the rows of x (N, C), float64."""
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    mean = x.mean(0).double()
+    return mean, (x.T @ x).double() / len(x) - mean[:, None] * mean
+
+
+def pointwise(x: Tensor, weight: Tensor) -> Tensor:
+    """1x1 convolution of x (C, B, H, W) by weight (C', C)."""
+    return _mix_channels(x, weight) if is_small(x) else _map(_rows(x) @ weight.T, x)
+
+
+def batch_norm(
+    x: Tensor, eps: float, scale: Tensor | None = None, shift: Tensor | None = None
+) -> Tensor:
+    """Batch norm by the statistics of the batch itself.
+
+    There are no running averages: those of a supernet would mix the statistics of many wirings, and
+    the conservation laws hold for batch statistics.
+
+    Args:
+        x: (..., C, B, H, W).
+        eps: added to the variance.
+        scale: (C), of the affine transformation after it; x has no leading dimensions then.
+        shift: (C), likewise.
+    """
+    # Under autocast x may be of half precision; statistics and node sums must not be.
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    if not is_small(x):
+        out = F.batch_norm(_images(x), None, None, scale, shift, training=True, eps=eps)
+        return out.transpose(0, 1)
+    # A channel of a small map is a row in memory, so this is a layer norm.
+    x = F.layer_norm(x, x.shape[-3:], eps=eps)
+    if scale is not None and shift is not None:
+        x = x * scale.view(-1, 1, 1, 1) + shift.view(-1, 1, 1, 1)
+    return x
+
+
+def stem(images: Tensor, weight: Tensor) -> Tensor:
+    """The stem's 3x3 convolution, images (B, C, H, W) by weight (C', C, 3, 3): (C', B, H, W)."""
+    if is_small(images):
+        return F.conv2d(images, weight, padding=1).transpose(0, 1).contiguous()
+    images = images.contiguous(memory_format=torch.channels_last)
+    return F.conv2d(images, weight, padding=1).transpose(0, 1)
 
 
 def max_pool(x: Tensor) -> Tensor:
     """3x3 max pool, stride 1, padding 1, of (C, B, H, W)."""
-    return F.max_pool2d(x, 3, stride=1, padding=1)
+    if is_small(x):
+        return F.max_pool2d(x, 3, stride=1, padding=1)
+    return F.max_pool2d(_images(x), 3, stride=1, padding=1).transpose(0, 1)
 
 
 @lru_cache(maxsize=16)
@@ -108,33 +301,67 @@ def _averages(height: int, width: int, device: torch.device, dtype: torch.dtype)
     return mixer / mixer.sum(0)
 
 
+@lru_cache(maxsize=16)
+def _shares(height: int, width: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """1 / number of pixels under a 3x3 window, (H, W)."""
+    ones = torch.ones(1, 1, height, width, dtype=dtype)
+    return 1 / F.conv2d(ones, torch.ones(1, 1, 3, 3, dtype=dtype), padding=1)[0, 0].to(device)
+
+
+@lru_cache(maxsize=16)
+def _box(channels: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    return torch.ones(channels, 3, 3, device=device, dtype=dtype)
+
+
 def avg_pool(x: Tensor) -> Tensor:
     """3x3 average pool, stride 1, padding 1 that is not counted, of (C, B, H, W)."""
     height, width = x.shape[-2:]
-    if height * width <= SMALL_MAP:
+    if is_small(x):
         return (x.flatten(-2) @ _averages(height, width, x.device, x.dtype)).view_as(x)
-    return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+    # A sum by convolution, then a division: several times faster than the pooling kernel.
+    total = _convolve(_images(x), _box(len(x), x.device, x.dtype), 1)
+    return total.transpose(0, 1) * _shares(height, width, x.device, x.dtype)
 
 
-def batch_norm(x: Tensor, eps: float) -> Tensor:
-    """Batch norm without affine parameters, by the statistics of the batch itself.
+def concatenate(maps: list[Tensor]) -> Tensor:
+    """Maps (C, B, H, W) one after the other along the channels."""
+    if is_small(maps[0]):
+        return torch.cat(maps)
+    return torch.cat([_images(x) for x in maps], 1).transpose(0, 1)
 
-    In channel-major layout a channel is a row, so this is a layer norm over (B, H, W). There are
-    no running averages: those of a supernet would mix the statistics of many wirings, and the
-    conservation laws hold for batch statistics.
+
+def average(x: Tensor) -> Tensor:
+    """Global average pool of (C, B, H, W): (B, C)."""
+    if is_small(x):
+        return x.mean((2, 3)).T
+    # Summed over rows so that the gradient has its channels last, too.
+    return _rows(x).view(x.shape[1], -1, x.shape[0]).mean(1)
+
+
+def weighted_dots(gradients: list[Tensor], blocks: list[Tensor], weights: Tensor) -> Tensor:
+    """Sum of weight * gradient * output over samples, channels and pixels.
 
     Args:
-        x: (..., C, B, H, W).
-        eps: added to the variance.
+        gradients: G maps, (C, B, H, W) each.
+        blocks: outputs, (K, C, B, H, W) each.
+        weights: (M, B), M weightings of the samples.
+
+    Returns:
+        (G, M, K of all blocks), float64.
     """
-    # Under autocast x may be of half precision; statistics and node sums must not be.
-    x = x.to(torch.promote_types(x.dtype, torch.float32))
-    return F.layer_norm(x, x.shape[-3:], eps=eps)
-
-
-def pointwise(x: Tensor, weight: Tensor) -> Tensor:
-    """1x1 convolutions: x (S, C, B, H, W) by weight (S, C', C), S of them at once.
-
-    Without the leading S, one: x (C, B, H, W) by weight (C', C).
-    """
-    return (weight @ x.flatten(-3)).view(*weight.shape[:-1], *x.shape[-3:])
+    if is_small(blocks[0]):
+        spread = weights.to(gradients[0].dtype)[:, None, :, None, None]
+        weighted = torch.cat([gradient * spread for gradient in gradients]).flatten(1)
+        dots = torch.cat([weighted @ block.flatten(1).T for block in blocks], 1)
+        return dots.view(len(gradients), len(weights), -1).double()
+    # Once through each output, while it is in the cache; the weights come after the pixels.
+    maps = [gradient.permute(1, 2, 3, 0) for gradient in gradients]
+    per_sample = torch.stack(
+        [
+            (gradient * out).flatten(1).sum(1)
+            for block in blocks
+            for out in block.permute(0, 2, 3, 4, 1)
+            for gradient in maps
+        ]
+    ).double()
+    return (per_sample @ weights.double().T).unflatten(0, (-1, len(maps))).permute(1, 2, 0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from typing import Any, Protocol
 
@@ -51,20 +53,17 @@ class _NodeSum(torch.autograd.Function):
         ctx: Any, z: Tensor | None, probe: Probe | None, cell: int, first: int, *blocks: Tensor
     ) -> tuple[Tensor, Tensor]:
         ctx.set_materialize_grads(False)
-        ctx.probe, ctx.cell, ctx.first, ctx.scaled = probe, cell, first, z is not None
-        ctx.save_for_backward(*([z] if z is not None else []), *(blocks if probe else []))
+        ctx.probe, ctx.cell, ctx.first = probe, cell, first
+        ctx.save_for_backward(*(blocks if probe else []))
         ctx.sizes = [len(block) for block in blocks]
         total: Tensor | None = None
         start = 0
-        for block in blocks:
-            if z is None:
-                part = block.sum(0) if len(block) > 1 else block[0]
-            else:
-                # Autocast would round the sum of a node.
-                with torch.autocast(block.device.type, enabled=False):
-                    part = (z[start : start + len(block)] @ block.flatten(1)).view(block.shape[1:])
-            start += len(block)
-            total = part if total is None else total + part
+        # Autocast would round the sum of a node.
+        with torch.autocast(blocks[0].device.type, enabled=False):
+            for block in blocks:
+                gates = None if z is None else z[start : start + len(block)]
+                total = _add(total, gates, block)
+                start += len(block)
         assert total is not None
         # One block of one op is returned as it came: autograd wants an output of its own.
         out = total.clone() if z is None and start == 1 else total
@@ -72,23 +71,40 @@ class _NodeSum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        direct, path = gradients
-        saved = list(ctx.saved_tensors)
-        z = saved.pop(0) if ctx.scaled else None
+        # A slice of the concatenation's gradient is strided, which is slow to read again and again.
+        direct, path = (None if g is None else spatial.dense(g) for g in gradients)
         if ctx.probe is not None:
-            ctx.probe.observe(ctx.cell, ctx.first, saved, direct, path)
+            ctx.probe.observe(ctx.cell, ctx.first, list(ctx.saved_tensors), direct, path)
         total = path if direct is None else direct if path is None else direct + path
-        grads: list[Tensor | None] = []
-        start = 0
-        for size in ctx.sizes:
-            if total is None:
-                grads.append(None)
-            elif z is None:
-                grads.append(total.expand(size, *total.shape))
-            else:
-                grads.append(z[start : start + size].view(-1, 1, 1, 1, 1) * total)
-            start += size
+        # `_Gated` scales it by z, one op at a time: all at once they would have to wait in memory.
+        grads = [None if total is None else total.expand(n, *total.shape) for n in ctx.sizes]
         return (None, None, None, None, *grads)
+
+
+class _Gated(torch.autograd.Function):
+    """O_k as it is, on its way to a node's sum that scales it by z_k: so its gradient is scaled."""
+
+    @staticmethod
+    def forward(ctx: Any, block: Tensor, z: Tensor) -> Tensor:
+        ctx.save_for_backward(z)
+        return block.view_as(block)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor | None) -> tuple[Tensor | None, None]:  # type: ignore[override]
+        (z,) = ctx.saved_tensors
+        return None if gradient is None else z.view(-1, 1, 1, 1, 1) * gradient, None
+
+
+def _add(total: Tensor | None, gates: Tensor | None, block: Tensor) -> Tensor:
+    """Total + sum_k z_k O_k of one block."""
+    if len(block) > 1:
+        flat = block.flatten(1)
+        part = (flat.sum(0) if gates is None else gates @ flat).view(block.shape[1:])
+    elif gates is not None and total is not None:
+        return total.addcmul_(block[0], gates[0])
+    else:
+        part = block[0] if gates is None else block[0] * gates[0]
+    return part if total is None else total + part
 
 
 class _Conv(nn.Module):
@@ -104,13 +120,6 @@ class _Conv(nn.Module):
         self.pointwise = nn.ParameterList(
             nn.Parameter(torch.empty(channels, channels)) for _ in range(stages)
         )
-
-
-def _stage(x: Tensor, convs: list[_Conv], stage: int, eps: float) -> Tensor:
-    """One (depthwise, pointwise, BN) stage of S convolutions at once, after the ReLU."""
-    x = spatial.depthwise(x, [c.depthwise[stage] for c in convs], [c.dilation for c in convs])
-    x = spatial.pointwise(x, torch.stack([c.pointwise[stage] for c in convs]))
-    return spatial.batch_norm(x, eps)
 
 
 class _Cell(nn.Module):
@@ -135,22 +144,13 @@ class _Cell(nn.Module):
         """Evaluate the ops that leave a node: blocks (K, C, B, H, W) per edge, in slot order."""
         blocks: dict[int, list[Tensor]] = {slot.edge: [] for slot in slots}
         kernels = [slot for slot in slots if slot.op in KERNELS]
-        if kernels:
-            names = [f"{self.space.edges[slot.edge]}:{slot.op}" for slot in kernels]
-            convs: list[_Conv] = [self.convs[name] for name in names]  # type: ignore[misc]
-            # What the ops of a node share is done once: the ReLU here, the pools below.
-            first = _stage(F.relu(x), convs, 0, self.eps)
-            separable = sum(slot.op.startswith("sep") for slot in kernels)
-            sep, dil = first.split([separable, len(kernels) - separable])
-            if separable:
-                sep = _stage(F.relu(sep), convs[:separable], 1, self.eps)
-            for out, group in ((sep, kernels[:separable]), (dil, kernels[separable:])):
-                if group:
-                    edges = [(edge, len(list(run))) for edge, run in groupby(s.edge for s in group)]
-                    for (edge, _), block in zip(
-                        edges, out.split([n for _, n in edges]), strict=True
-                    ):
-                        blocks[edge].append(block)
+        rectified = F.relu(x) if kernels else x  # shared, as the pools below
+        if spatial.is_small(x):
+            for edge, block in self._convolve(rectified, kernels):
+                blocks[edge].append(block)
+        else:
+            for slot in kernels:
+                blocks[slot.edge].append(self._convolve_large(rectified, slot)[None])
         shared = {"skip_connect": x}
         for slot in slots[len(kernels) :]:
             if slot.op not in shared:
@@ -158,6 +158,40 @@ class _Cell(nn.Module):
                 shared[slot.op] = spatial.batch_norm(pool(x), self.eps)
             blocks[slot.edge].append(shared[slot.op][None])
         return blocks
+
+    def _conv(self, slot: Slot) -> _Conv:
+        return self.convs[f"{self.space.edges[slot.edge]}:{slot.op}"]  # type: ignore[return-value]
+
+    def _convolve(self, x: Tensor, slots: list[Slot]) -> Iterator[tuple[int, Tensor]]:
+        """Evaluate the convolutions of a small, rectified map at once: a block per edge and kind."""
+        if not slots:
+            return
+        convs = [self._conv(slot) for slot in slots]
+
+        def stage(x: Tensor, convs: list[_Conv], number: int) -> Tensor:
+            depthwise = [conv.depthwise[number] for conv in convs]
+            pointwise = [conv.pointwise[number] for conv in convs]
+            return spatial.sepconv(x, depthwise, [c.dilation for c in convs], pointwise, self.eps)
+
+        separable = sum(slot.op.startswith("sep") for slot in slots)
+        sep, dil = stage(x, convs, 0).split([separable, len(slots) - separable])
+        if separable:
+            sep = stage(F.relu(sep), convs[:separable], 1)
+        for out, group in ((sep, slots[:separable]), (dil, slots[separable:])):
+            edges = [(edge, len(list(run))) for edge, run in groupby(slot.edge for slot in group)]
+            parts = out.split([size for _, size in edges]) if edges else ()
+            yield from zip((edge for edge, _ in edges), parts, strict=True)
+
+    def _convolve_large(self, x: Tensor, slot: Slot) -> Tensor:
+        """Evaluate one convolution of a large, rectified map."""
+        conv = self._conv(slot)
+        stages = list(zip(conv.depthwise, conv.pointwise, strict=True))
+        for number, (depthwise, pointwise) in enumerate(stages, start=1):
+            rectify = number < len(stages)
+            x = spatial.sepconv_large(
+                x, depthwise, conv.dilation, pointwise, self.eps, rectify=rectify
+            )
+        return x
 
     def forward(
         self, s0: Tensor, s1: Tensor, plan: Plan, gates: Tensor | None, probe: Probe | None
@@ -173,7 +207,11 @@ class _Cell(nn.Module):
             elif node in entering:
                 blocks = entering[node]
                 count = sum(len(block) for block in blocks)
-                z = None if gates is None else gates[first : first + count]
+                z = None
+                if gates is not None:
+                    z = gates[first : first + count]
+                    shares = z.split([len(block) for block in blocks])
+                    blocks = [_Gated.apply(*pair) for pair in zip(blocks, shares, strict=True)]  # type: ignore[no-untyped-call]
                 concatenated[node], x = _NodeSum.apply(z, probe, self.index, first, *blocks)  # type: ignore[no-untyped-call]
                 first += count
             else:
@@ -183,7 +221,7 @@ class _Cell(nn.Module):
                 entering.setdefault(target, []).extend(blocks)
         outputs = self.space.output_nodes or range(2, self.space.nodes + 2)
         zero = x.new_zeros(self.space.channels, *x.shape[1:])
-        return torch.cat([concatenated.get(node, zero) for node in outputs])
+        return spatial.concatenate([concatenated.get(node, zero) for node in outputs])
 
 
 class Supernet(nn.Module):
@@ -227,16 +265,23 @@ class Supernet(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """The stem: images (B, channels, H, W) to a feature map (3 C, B, H, W)."""
-        x = F.conv2d(images, self.stem, padding=1).transpose(0, 1).contiguous()
-        x = spatial.batch_norm(x, self.eps)
-        return x * self.stem_scale.view(-1, 1, 1, 1) + self.stem_shift.view(-1, 1, 1, 1)
+        x = spatial.stem(images, self.stem)
+        return spatial.batch_norm(x, self.eps, self.stem_scale, self.stem_shift)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """What is evaluated in here has no gradient of any weight, and does not compute it."""
+        self.requires_grad_(False)
+        try:
+            yield
+        finally:
+            self.requires_grad_(True)
 
     def forward(self, x: Tensor, draw: Draw, probe: Probe | None = None) -> Tensor:
         """Classify.
 
         Args:
-            x: the stem's output, (3 C, B, H, W): its gradient is what an architecture step needs
-                to reach every node without computing a gradient of any weight.
+            x: the stem's output, (3 C, B, H, W): an architecture step differentiates down to it.
             draw: the gates, shared by all cells.
             probe: sees each node during the backward pass.
 
@@ -253,5 +298,4 @@ class Supernet(nn.Module):
             out = cell(s0, s1, plan, gates, probe)
             # The next two cells both begin with a ReLU of this output; the classifier does not.
             s0, s1 = s1, F.relu(out)
-        features: Tensor = out.mean((2, 3))
-        return (self.classifier @ features).T
+        return spatial.average(out) @ self.classifier.T
