@@ -30,6 +30,7 @@ from benchmarks import plain
 from wiring.config import SpaceConfig
 from wiring.cost import CostProbe, StepRecord, Window, sample_statistics
 from wiring.methods import load_method
+from wiring.search.memory import keep_memory
 from wiring.space import Candidates, Supernet, plan_of
 
 HERE = Path(__file__).parent
@@ -224,6 +225,7 @@ def main(
 ) -> None:
     """Measure, print and, when all cases ran, write benchmarks/step.md."""
     torch.set_num_threads(threads)
+    keep_memory()
     head = ["case", "step", "without recording", "plain", "recording, %", "peak MB"]
     chosen = [case for case in cases() if only in case.name]
     console, rows = Console(), []

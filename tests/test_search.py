@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks import plain
 from wiring.config import DatasetConfig, SearchConfig
+from wiring.cost import Window
 from wiring.data import Batches, Dataset, load, prepare
 from wiring.methods.common import probabilities
 from wiring.search import SearchError, Trainer, checkpoint, run, runner
+from wiring.space import spatial
 from wiring.trajectory import Trajectory
 
 CPU = torch.device("cpu")
@@ -238,3 +241,62 @@ def test_a_batch_larger_than_its_split_is_refused(data: Path, tmp_path: Path) ->
     c = config(train={"epochs": 1, "batch_size": 90}, level="bi")
     with pytest.raises(ValueError, match=r"batch_size: 90"):
         run(c, "test", data, tmp_path / "t", tmp_path / "c")
+
+
+class _Syncs(TorchDispatchMode):
+    """Counts the calls for which the host would wait for a GPU: values read, sizes from values."""
+
+    WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "is_nonzero", "equal")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        name = func.__name__.split(".")[0]
+        # A mask as an index is a hidden nonzero.
+        masks = name.startswith("index") and any(
+            isinstance(i, torch.Tensor) and i.dtype == torch.bool
+            for a in args
+            if isinstance(a, list | tuple)
+            for i in a
+        )
+        if name in self.WAITS or masks:
+            self.seen.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+def test_the_sync_detector_detects() -> None:
+    x = torch.ones(3)
+    with _Syncs() as syncs:
+        x.sum().item()
+        x[x > 0]
+        bool(x[0] > 0)
+    assert len(syncs.seen) == 3
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+@pytest.mark.parametrize("method", ["dsnas", "darts"])
+@pytest.mark.parametrize("level", ["single", "bi"])
+def test_no_step_waits_for_the_device(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, method: str, level: str, size: str
+) -> None:
+    """But for DSNAS's draw, before a step: the host must know which op to run."""
+    if size == "large":
+        monkeypatch.setattr(spatial, "SMALL_MAP", 0)
+    trainer = Trainer(config(method=method, level=level), dataset, CPU)
+    list(trainer.train_epoch())  # what is cached per draw is there from now on
+    x, y, _ = next(trainer.train.epoch())
+    window = Window(trainer.space, CPU)
+    draw = trainer.method.draw(trainer.alpha, trainer.candidates, trainer.draws)
+    monkeypatch.setattr(trainer.method, "draw", lambda *_: draw)
+    trainer._backward(x, y, window, weights=True)
+    with _Syncs() as syncs:
+        x, y, _ = next(trainer.train.epoch())
+        if level == "bi":
+            trainer._backward(x, y, window, weights=False)
+        trainer._backward(x, y, window, weights=True)
+        torch.nn.utils.clip_grad_norm_(trainer.net.parameters(), 5, foreach=True)
+        trainer.weight_optimizer.step()
+        trainer.weight_optimizer.zero_grad()
+    assert syncs.seen == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -216,3 +218,19 @@ def test_gates_of_inactive_ops_do_not_count() -> None:
     torch.testing.assert_close(
         net(net.embed(x), both), net(net.embed(x), wide), rtol=1e-12, atol=1e-12
     )
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_kernels_equal_the_eager_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, x = make(SpaceConfig(cells=1, nodes=2, channels=2)), images(12)
+    draw = DARTS().evaluation(torch.zeros(5, 8, dtype=torch.float64), Candidates.of(net.space, CPU))
+
+    def outputs() -> list[torch.Tensor]:
+        logits = net(net.embed(x), draw)
+        return [logits, *torch.autograd.grad(logits.square().sum(), list(net.parameters()))]
+
+    eager = outputs()
+    monkeypatch.setattr(spatial, "_kernels", spatial._Kernels())
+    spatial.compile_kernels()
+    for ours, theirs in zip(outputs(), eager, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)

@@ -256,6 +256,7 @@ class RunConfig(Model):
         minutes: time limit that the scheduler is given for one search.
         gpus: GPUs that the scheduler reserves for one search.
         amp: automatic mixed precision, bfloat16; sums and statistics stay in full precision.
+        compile: fuse what runs inside an op by torch.compile (needs a C++ compiler, or a GPU).
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -264,6 +265,7 @@ class RunConfig(Model):
     minutes: PositiveInt = 60
     gpus: NonNegativeInt = 0
     amp: bool = False
+    compile: bool = False
 
 
 class SearchConfig(Model):

@@ -21,7 +21,9 @@ from wiring import __version__
 from wiring.config import SearchConfig
 from wiring.data import load
 from wiring.search import checkpoint
+from wiring.search.memory import keep_memory
 from wiring.search.trainer import Trainer
+from wiring.space.spatial import compile_kernels
 from wiring.tracking import Tracker
 from wiring.trajectory import VERSION, TrajectoryWriter
 
@@ -52,6 +54,9 @@ def run(config: SearchConfig, scale: str, data: Path, out: Path, checkpoints: Pa
     # Results depend on how sums are split over threads: the config says how many.
     torch.set_num_threads(config.run.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    keep_memory()
+    if config.run.compile:
+        compile_kernels()
     dataset = load(data)
     trainer = Trainer(config, dataset, device)
     writer = TrajectoryWriter(out, trainer.shape)

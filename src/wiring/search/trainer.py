@@ -62,7 +62,7 @@ class Trainer:
             self.weight_optimizer, config.train.epochs, w.lr_min
         )
         self.alpha_optimizer = torch.optim.Adam(
-            [self.alpha], a.lr, (a.beta1, a.beta2), weight_decay=a.weight_decay
+            [self.alpha], a.lr, (a.beta1, a.beta2), weight_decay=a.weight_decay, fused=True
         )
 
         images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)

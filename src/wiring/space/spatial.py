@@ -16,6 +16,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.grad import conv2d_weight
 
 SMALL_MAP = 100
 """Up to this many pixels a map is small: measured, see benchmarks/README.md."""
@@ -162,7 +163,7 @@ class _Depthwise(torch.autograd.Function):
         return _convolve(images, weight, dilation)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         images, weight = ctx.saved_tensors
         to_images = to_weight = None
         if ctx.needs_input_grad[0]:
@@ -178,7 +179,7 @@ def _taps(images: Tensor, gradient: Tensor, kernel: int) -> Tensor:
     """The gradient of a dense depthwise kernel, (C, k, k)."""
     channels, radius = images.shape[1], kernel // 2
     if kernel == 3:
-        out = torch.nn.grad.conv2d_weight(
+        out: Tensor = conv2d_weight(
             images, (channels, 1, 3, 3), gradient, padding=1, groups=channels
         )
         return out[:, 0]
@@ -187,7 +188,7 @@ def _taps(images: Tensor, gradient: Tensor, kernel: int) -> Tensor:
     for top in range(0, kernel - 1, 2):
         for left in range(0, kernel - 1, 2):
             pad = (radius - left, left + 2 - radius, radius - top, top + 2 - radius)
-            block = torch.nn.grad.conv2d_weight(
+            block = conv2d_weight(
                 F.pad(images, pad), (channels, 1, 3, 3), gradient, groups=channels
             )
             out[:, top : top + 3, left : left + 3] = block[:, 0]
@@ -206,40 +207,77 @@ class _PointwiseNorm(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float, rectify: bool) -> Tensor:  # noqa: FBT001
-        mean, covariance = _moments(x)
-        wide = weight.double()
-        scale = ((wide @ covariance * wide).sum(1) + eps).rsqrt()
-        matrix = wide * scale[:, None]
-        dtype = torch.promote_types(x.dtype, torch.float32)
-        y = (x.to(dtype) @ matrix.T.to(dtype)).sub_((matrix @ mean).to(dtype))
-        if rectify:
-            y.relu_()
-        ctx.save_for_backward(x, mean, covariance, scale, matrix, *([y] if rectify else []))
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float, rectify: bool) -> Tensor:
+        y, *small = _kernels.norm(x, weight, eps, rectify=rectify)
+        ctx.save_for_backward(x, *small, *([y] if rectify else []))
         return y
 
     @staticmethod
-    def backward(  # type: ignore[override]
-        ctx: Any, gradient: Tensor
-    ) -> tuple[Tensor | None, Tensor | None, None, None]:
-        x, mean, covariance, scale, matrix, *rectified = ctx.saved_tensors
-        if rectified:
-            gradient = torch.ops.aten.threshold_backward(gradient, rectified[0], 0)
-        dtype = gradient.dtype
-        wide = x.to(dtype)
-        s = gradient.mean(0).double()
-        m = (gradient.T @ wide).double() / len(x) - s[:, None] * mean
-        t = (m * matrix).sum(1)
-        to_x = to_weight = None
-        if ctx.needs_input_grad[0]:
-            back = matrix.T * t @ matrix
-            shift = back @ mean - matrix.T @ s
-            to_x = gradient @ matrix.to(dtype)
-            to_x = to_x.addmm_(wide, back.to(dtype), alpha=-1).add_(shift.to(dtype)).to(x.dtype)
-        if ctx.needs_input_grad[1]:
-            to_weight = m - t[:, None] * (matrix @ covariance)
-            to_weight = (to_weight * scale[:, None] * len(x)).to(dtype)
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        to_x, to_weight = _kernels.gradients(
+            gradient, *ctx.saved_tensors, needs=tuple(ctx.needs_input_grad[:2])
+        )
         return to_x, to_weight, None, None
+
+
+def _norm(x: Tensor, weight: Tensor, eps: float, *, rectify: bool) -> tuple[Tensor, ...]:
+    """The output of `_PointwiseNorm`, and what its gradient needs."""
+    mean, covariance = _moments(x)
+    wide = weight.double()
+    scale = ((wide @ covariance * wide).sum(1) + eps).rsqrt()
+    matrix = wide * scale[:, None]
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    y = (x.to(dtype) @ matrix.T.to(dtype)).sub_((matrix @ mean).to(dtype))
+    return y.relu_() if rectify else y, mean, covariance, scale, matrix
+
+
+def _gradients(
+    gradient: Tensor,
+    x: Tensor,
+    mean: Tensor,
+    covariance: Tensor,
+    scale: Tensor,
+    matrix: Tensor,
+    rectified: Tensor | None = None,
+    *,
+    needs: tuple[bool, bool],
+) -> tuple[Tensor | None, Tensor | None]:
+    """The gradients of `_PointwiseNorm`, of x and of the weight, those that are needed."""
+    if rectified is not None:
+        gradient = torch.ops.aten.threshold_backward(gradient, rectified, 0)
+    dtype = gradient.dtype
+    wide = x.to(dtype)
+    s = gradient.mean(0).double()
+    m = (gradient.T @ wide).double() / len(x) - s[:, None] * mean
+    t = (m * matrix).sum(1)
+    to_x = to_weight = None
+    if needs[0]:
+        back = matrix.T * t @ matrix
+        shift = back @ mean - matrix.T @ s
+        to_x = gradient @ matrix.to(dtype)
+        to_x = to_x.addmm_(wide, back.to(dtype), alpha=-1).add_(shift.to(dtype)).to(x.dtype)
+    if needs[1]:
+        to_weight = m - t[:, None] * (matrix @ covariance)
+        to_weight = (to_weight * scale[:, None] * len(x)).to(dtype)
+    return to_x, to_weight
+
+
+class _Kernels:
+    """The functions inside an op; they see shapes only, so a new draw never compiles anew."""
+
+    def __init__(self) -> None:
+        self.norm, self.gradients = _norm, _gradients
+
+    def compile(self) -> None:
+        self.norm, self.gradients = torch.compile(_norm), torch.compile(_gradients)
+
+
+_kernels = _Kernels()
+
+
+def compile_kernels() -> None:
+    """From now on, in this process, run the insides of large maps' ops through torch.compile."""
+    _kernels.compile()
 
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -290,9 +328,8 @@ def stem(images: Tensor, weight: Tensor) -> Tensor:
 
 def max_pool(x: Tensor) -> Tensor:
     """3x3 max pool, stride 1, padding 1, of (C, B, H, W)."""
-    if is_small(x):
-        return F.max_pool2d(x, 3, stride=1, padding=1)
-    return F.max_pool2d(_images(x), 3, stride=1, padding=1).transpose(0, 1)
+    # Of a map of any size: the library's kernel is vectorised over channels only.
+    return dense(F.max_pool2d(_images(x), 3, stride=1, padding=1).transpose(0, 1))
 
 
 @lru_cache(maxsize=16)
@@ -333,7 +370,8 @@ def concatenate(maps: list[Tensor]) -> Tensor:
 def average(x: Tensor) -> Tensor:
     """Global average pool of (C, B, H, W): (B, C)."""
     if is_small(x):
-        return x.mean((2, 3)).T
+        means: Tensor = x.mean((2, 3)).T
+        return means
     # Summed over rows so that the gradient has its channels last, too.
     return _rows(x).view(x.shape[1], -1, x.shape[0]).mean(1)
 
@@ -356,7 +394,7 @@ def weighted_dots(gradients: list[Tensor], blocks: list[Tensor], weights: Tensor
         return dots.view(len(gradients), len(weights), -1).double()
     # Once through each output, while it is in the cache; the weights come after the pixels.
     maps = [gradient.permute(1, 2, 3, 0) for gradient in gradients]
-    per_sample = torch.stack(
+    dots = torch.stack(
         [
             (gradient * out).flatten(1).sum(1)
             for block in blocks
@@ -364,4 +402,5 @@ def weighted_dots(gradients: list[Tensor], blocks: list[Tensor], weights: Tensor
             for gradient in maps
         ]
     ).double()
-    return (per_sample @ weights.double().T).unflatten(0, (-1, len(maps))).permute(1, 2, 0)
+    dots = (dots @ weights.double().T).view(-1, len(maps), len(weights))
+    return dots.permute(1, 2, 0)

@@ -90,7 +90,7 @@ class _Gated(torch.autograd.Function):
         return block.view_as(block)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor | None) -> tuple[Tensor | None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor | None) -> tuple[Tensor | None, None]:
         (z,) = ctx.saved_tensors
         return None if gradient is None else z.view(-1, 1, 1, 1, 1) * gradient, None
 
@@ -163,7 +163,7 @@ class _Cell(nn.Module):
         return self.convs[f"{self.space.edges[slot.edge]}:{slot.op}"]  # type: ignore[return-value]
 
     def _convolve(self, x: Tensor, slots: list[Slot]) -> Iterator[tuple[int, Tensor]]:
-        """Evaluate the convolutions of a small, rectified map at once: a block per edge and kind."""
+        """Evaluate the convolutions of a small, rectified map at once: blocks per edge."""
         if not slots:
             return
         convs = [self._conv(slot) for slot in slots]
