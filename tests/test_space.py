@@ -63,7 +63,7 @@ def test_outputs_and_gradients_equal_the_plain_twin(
     for (name, _), a, b in zip(
         net.named_parameters(), gradients(fast), gradients(slow), strict=True
     ):
-        torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}")
 
 
 KERNELS = [(3, 1), (5, 1), (3, 2), (5, 2)]
