@@ -258,9 +258,9 @@ def main(
     for row in rows:
         table.add_row(*row)
     console.print(table)
-    share = data_share(readings)
-    console.print(f"a batch of the data path, % of the fastest published step: {share}")
     if not only:
+        share = data_share(readings)
+        console.print(f"a batch of the data path, % of the fastest published step: {share}")
         lines = [
             f"Step time in units of one 3x3 convolution 16->16, forward and backward, on "
             f"96x16x32x32 in the same process; median (quartiles) of {readings} paired readings, "
