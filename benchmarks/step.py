@@ -14,7 +14,6 @@ import gc
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -28,11 +27,11 @@ from rich.table import Table
 
 from benchmarks import plain
 from wiring.config import AugmentConfig, SpaceConfig
-from wiring.cost import CostProbe, StepRecord, Window, sample_statistics
+from wiring.cost import CostProbe, StepRecord, Window, backward, sample_statistics
 from wiring.data import Batches
-from wiring.methods import load_method
+from wiring.methods import Moment, load_method
 from wiring.search.memory import keep_memory
-from wiring.space import Candidates, Supernet, plan_of
+from wiring.space import Candidates, Draw, Supernet
 
 HERE = Path(__file__).parent
 CPU = torch.device("cpu")
@@ -104,7 +103,7 @@ class Steps:
     def plain(self) -> None:
         """Op by op: DARTS's mixture, or DSNAS's supernet pass, by autograd through the gates."""
         for weights in (False, True) if self.bi else (True,):
-            draw = self.method.draw(self.alpha, self.candidates, self.draws)
+            draw = self._draw(weights)
             gates = draw.gates.float().requires_grad_()
             loss = sample_statistics(plain.forward(self.net, self.x, gates), self.y).loss.mean()
             loss.backward()
@@ -113,22 +112,14 @@ class Steps:
             else:
                 self.sgd.zero_grad()
 
+    def _draw(self, weights: bool) -> Draw:
+        moment = Moment(learns=not weights or not self.bi)
+        return self.method.draw(self.alpha, self.candidates, self.draws, moment)
+
     def _pass(self, *, record: bool, weights: bool) -> None:
-        draw = self.method.draw(self.alpha, self.candidates, self.draws)
-        probe = None
-        if record:
-            slots = len(plan_of(self.space, draw.active).slots)
-            probe = CostProbe(self.space.cells, slots, 2, CPU)
-        with nullcontext() if weights else self.net.frozen():
-            stem = self.net.embed(self.x)
-            if not weights:
-                stem.requires_grad_()
-            sample = sample_statistics(self.net(stem, draw, probe), self.y)
-        if probe is not None:
-            probe.weights = torch.stack([sample.correct, ~sample.correct])
-        loss = sample.loss.mean()
-        if loss.requires_grad:
-            loss.backward(inputs=None if weights else [stem])
+        draw = self._draw(weights)
+        probe = CostProbe(self.space, draw) if record else None
+        sample = backward(self.net, self.x, self.y, draw, probe, weights=weights)
         if weights:
             self._descend()
         if probe is not None:

@@ -98,7 +98,8 @@ def write_search(
                 "entropy_correct": 1.0 - 0.5 * time,
                 "entropy_wrong": 2.0 - time,
             }
-            writer.step(
+            writer.add(
+                "steps",
                 {
                     "step": (epoch + 1) * 10,
                     "epoch": epoch,
@@ -122,11 +123,11 @@ def write_search(
                     "residual_inner": residual,
                     "residual_total": residual,
                     "skip_weight": skip(time),
-                }
+                },
             )
-            writer.epoch(_epoch(epoch, split, shape, scalars))
+            writer.add("epochs", _epoch(epoch, split, shape, scalars))
         test = {**scalars, "loss": scalars["loss"] + 0.1, "accuracy": accuracy - 0.05}
-        writer.epoch(_epoch(epoch, "test", shape, test))
+        writer.add("epochs", _epoch(epoch, "test", shape, test))
     writer.close(
         {
             "search": search.id,

@@ -12,12 +12,21 @@ from benchmarks import plain
 from tests.strategies import spaces
 from tests.test_space import CPU, images, make
 from wiring.config import SpaceConfig
-from wiring.cost import CostProbe, SampleStatistics, StepRecord, Window, sample_statistics
-from wiring.methods.darts import DARTS
-from wiring.methods.dsnas import DSNAS
-from wiring.space import Candidates, Draw, Supernet, plan_of
+from wiring.cost import (
+    CostProbe,
+    SampleStatistics,
+    StepRecord,
+    Window,
+    backward,
+    one_by_one,
+    sample_credit,
+    sample_statistics,
+)
+from wiring.methods import Moment, load_method
+from wiring.space import Candidates, Draw, Supernet
 
 LABELS = torch.tensor([0, 1, 2, 3, 4, 0, 1, 2])
+METHODS = ["darts", "dsnas", "proxylessnas", "snas"]
 NO_SKIP = {"2-3": ("skip_connect",)}
 
 
@@ -25,18 +34,15 @@ def measure(
     net: Supernet, x: torch.Tensor, draw: Draw, labels: torch.Tensor
 ) -> tuple[StepRecord, SampleStatistics]:
     """One recorded backward pass."""
-    probe = CostProbe(net.space.cells, len(plan_of(net.space, draw.active).slots), 2, CPU)
-    statistics = sample_statistics(net(net.embed(x), draw, probe), labels)
-    probe.weights = torch.stack([statistics.correct, ~statistics.correct])
-    statistics.loss.mean().backward()
+    probe = CostProbe(net.space, draw)
+    statistics = backward(net, x, labels, draw, probe, weights=True)
     return StepRecord.of(net.space, draw, probe), statistics
 
 
 def random_draw(space: SpaceConfig, method: str, seed: int) -> Draw:
     generator = torch.Generator().manual_seed(seed)
     alpha = torch.randn(len(space.edges), len(space.ops), generator=generator).double()
-    chosen = DARTS() if method == "darts" else DSNAS()
-    return chosen.draw(alpha, Candidates.of(space, CPU), generator)
+    return load_method(method).draw(alpha, Candidates.of(space, CPU), generator, Moment())
 
 
 def credit(record: StepRecord) -> tuple[torch.Tensor, torch.Tensor]:
@@ -48,9 +54,7 @@ def credit(record: StepRecord) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @settings(deadline=None, max_examples=30)
-@given(
-    spaces(), st.sampled_from(["darts", "dsnas"]), st.sampled_from([6, 12]), st.integers(0, 2**16)
-)
+@given(spaces(), st.sampled_from(METHODS), st.sampled_from([6, 12]), st.integers(0, 2**16))
 def test_cost_is_the_loss_derivative_of_the_gate(
     space: SpaceConfig, method: str, size: int, seed: int
 ) -> None:
@@ -104,7 +108,36 @@ def test_cost_splits_over_correct_and_wrong_samples() -> None:
     assert (record.cost - record.wrong).abs().max() > 1e-6
 
 
-@pytest.mark.parametrize("method", ["dsnas", "darts"])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("cells", [1, 2])
+def test_credit_of_single_samples(method: str, cells: int) -> None:
+    """They add up to the batch's; in the last cell each is the derivative of its own loss."""
+    space = SpaceConfig(cells=cells, nodes=2, channels=3, forbid_ops=NO_SKIP)
+    net, x = make(space, 2), images(8, 8, 4)
+    draw = random_draw(space, method, 1)
+    probe = CostProbe(space, draw, one_by_one)
+    statistics = backward(net, x, LABELS, draw, probe, weights=False)
+    found = sample_credit(space, draw, probe)
+    record, _ = measure(net, x, draw, LABELS)
+    whole = (record.gates * record.cost).sum((0, 2))
+    torch.testing.assert_close(found.mean(0), whole, rtol=1e-9, atol=1e-12)
+    direct = (probe.direct[:, -1].sum(1) * len(x)) if method in {"dsnas"} else None
+    gap = (statistics.loss - statistics.entropy).detach()
+    if direct is not None:
+        torch.testing.assert_close(direct, gap, rtol=1e-9, atol=1e-12)  # fact 1, one by one
+    if cells == 1:
+        gates = draw.gates.expand(len(x), 1, -1, -1)
+        for sample in range(3):
+            own = gates[sample].clone().requires_grad_()
+            loss = sample_statistics(plain.forward(net, x, own), LABELS).loss[sample]
+            (twin,) = torch.autograd.grad(loss, own)
+            into_last = [space.edges.index(edge) for edge in ("0-3", "1-3", "2-3")]
+            mine = found[sample, into_last]
+            theirs = (own * twin).sum(-1)[0, into_last].detach()
+            torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("seed", range(5))
 def test_fact_1_direct_credit_of_the_last_cell_is_loss_minus_entropy(
     method: str, seed: int
@@ -116,7 +149,7 @@ def test_fact_1_direct_credit_of_the_last_cell_is_loss_minus_entropy(
     torch.testing.assert_close(credit(record)[0][-1].sum(), gap, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("method", ["dsnas", "darts"])
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("seed", range(5))
 def test_fact_2_no_credit_past_an_intermediate_edge(method: str, seed: int) -> None:
     space = SpaceConfig(cells=1, nodes=2, channels=3, forbid_ops=NO_SKIP)
@@ -128,7 +161,7 @@ def test_fact_2_no_credit_past_an_intermediate_edge(method: str, seed: int) -> N
     assert direct[0].abs().max() > 1e-6  # the law is not met by there being nothing at all
 
 
-@pytest.mark.parametrize("method", ["dsnas", "darts"])
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("nodes", [2, 4])
 @pytest.mark.parametrize("seed", range(3))
 def test_fact_3_conservation(method: str, nodes: int, seed: int) -> None:

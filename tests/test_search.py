@@ -21,6 +21,7 @@ from wiring.space import spatial
 from wiring.trajectory import Trajectory
 
 CPU = torch.device("cpu")
+METHODS = ["darts", "dsnas", "proxylessnas", "snas"]
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_darts_equals_plain_autograd_and_plain_optimizers(dataset: Dataset, leve
         sgd.zero_grad()
         adam.zero_grad()
 
-    list(trainer.train_epoch())
+    list(trainer.run_epoch())
     torch.testing.assert_close(trainer.alpha.detach(), alpha.detach(), rtol=1e-3, atol=1e-4)
     for (name, mine), twin in zip(trainer.net.named_parameters(), net.parameters(), strict=True):
         torch.testing.assert_close(
@@ -105,27 +106,28 @@ def test_darts_equals_plain_autograd_and_plain_optimizers(dataset: Dataset, leve
     assert moved > 0.05
 
 
-@pytest.mark.parametrize("method", ["dsnas", "darts"])
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("level", ["single", "bi"])
 def test_a_resumed_search_equals_an_uninterrupted_one(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, level: str
 ) -> None:
     monkeypatch.setattr(runner, "CHECKPOINT_EVERY", 0.0)
-    c = config(method=method, level=level)
+    train = {"epochs": 2, "batch_size": 16, "frozen_epochs": 1, "followed_samples": 3}
+    c = config(method=method, level=level, train=train)
     run(c, "test", data, tmp_path / "whole", tmp_path / "none")
 
-    train_epoch = Trainer.train_epoch
+    run_epoch = Trainer.run_epoch
 
     def killed(self: Trainer):
         if self.epoch == 2:
             raise KeyboardInterrupt
-        return train_epoch(self)
+        return run_epoch(self)
 
-    monkeypatch.setattr(Trainer, "train_epoch", killed)
+    monkeypatch.setattr(Trainer, "run_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
         run(c, "test", data, tmp_path / "resumed", tmp_path / "kept")
     assert not (tmp_path / "resumed").exists()
-    monkeypatch.setattr(Trainer, "train_epoch", train_epoch)
+    monkeypatch.setattr(Trainer, "run_epoch", run_epoch)
     run(c, "test", data, tmp_path / "resumed", tmp_path / "kept")
 
     whole, resumed = (Trajectory.read(tmp_path / name) for name in ("whole", "resumed"))
@@ -163,18 +165,18 @@ def test_alpha_learns_from_the_search_split_only(dataset: Dataset) -> None:
     ) % dataset.classes
     first, second = Trainer(c, dataset, CPU), Trainer(c, other, CPU)
     before = first.alpha.detach().clone()
-    list(first.train_epoch())
-    list(second.train_epoch())
+    list(first.run_epoch())
+    list(second.run_epoch())
     assert not torch.equal(first.alpha, before)
     assert not torch.equal(first.alpha, second.alpha)
 
 
-@pytest.mark.parametrize("method", ["dsnas", "darts"])
+@pytest.mark.parametrize("method", METHODS)
 def test_mixed_precision_is_close_to_full(dataset: Dataset, method: str) -> None:
     rows = {}
     for amp in (False, True):
         trainer = Trainer(config(method=method, run={"amp": amp}, level="bi"), dataset, CPU)
-        found = [r for table, r in trainer.train_epoch() if table == "steps"]
+        found = [r for table, r in trainer.run_epoch() if table == "steps"]
         rows[amp] = {r["split"]: r for r in found}
     for split in ("train", "search"):
         full, mixed = rows[False][split], rows[True][split]
@@ -187,8 +189,87 @@ def test_mixed_precision_is_close_to_full(dataset: Dataset, method: str) -> None
 def test_frozen_alpha_stays(dataset: Dataset) -> None:
     c = config(alpha={"lr": 0.0, "init_std": 0.0})
     trainer = Trainer(c, dataset, CPU)
-    list(trainer.train_epoch())
+    list(trainer.run_epoch())
     assert torch.equal(trainer.alpha, torch.zeros_like(trainer.alpha))
+
+
+def test_frozen_epochs_measure_and_change_nothing(dataset: Dataset) -> None:
+    train = {"epochs": 2, "batch_size": 16, "frozen_epochs": 2}
+    trainer = Trainer(config(train=train, level="bi"), dataset, CPU)
+    rows = []
+    for epoch in range(6):
+        weights = deepcopy(trainer.net.state_dict())
+        alpha = trainer.alpha.detach().clone()
+        found = list(trainer.run_epoch())
+        rows += [row for table, row in found if table == "epochs" and row["split"] == "train"]
+        assert sum(table == "steps" for table, _ in found) == 2
+        still = all(torch.equal(weights[k], v) for k, v in trainer.net.state_dict().items())
+        assert still == torch.equal(alpha, trainer.alpha) == (epoch not in (2, 3))
+    rates = [row["lr"] for row in rows]
+    assert rates[:2] == rates[4:] == [0, 0]
+    assert rates[2] == trainer.config.weights.lr > rates[3] > 0
+
+
+def test_followed_samples_are_the_same_in_every_epoch(dataset: Dataset) -> None:
+    train = {"epochs": 2, "batch_size": 16, "followed_samples": 5}
+    trainer = Trainer(config(train=train, level="bi", method="darts"), dataset, CPU)
+    epochs = [[row for table, row in trainer.run_epoch() if table == "samples"] for _ in range(2)]
+    for rows in epochs:
+        assert [row["split"] for row in rows] == ["train"] * 5 + ["search"] * 5
+        for row in rows:
+            assert row["label"] == dataset.train_labels[row["sample"]]
+            assert bool(dataset.search_mask[row["sample"]]) == (row["split"] == "search")
+    keys = [[(row["split"], row["sample"]) for row in rows] for rows in epochs]
+    assert keys[0] == keys[1]
+    assert epochs[0][0]["loss"] != epochs[1][0]["loss"]
+
+
+def test_followed_samples_change_no_search(dataset: Dataset) -> None:
+    ends = []
+    for followed in (0, 4):
+        train = {"epochs": 2, "batch_size": 16, "followed_samples": followed}
+        trainer = Trainer(config(train=train), dataset, CPU)
+        for _ in range(2):
+            list(trainer.run_epoch())
+        ends.append(trainer.alpha.detach().clone())
+    assert torch.equal(*ends)
+
+
+@pytest.mark.parametrize("level", ["single", "bi"])
+def test_weights_of_unopened_gates_rest(dataset: Dataset, level: str) -> None:
+    """ProxylessNAS evaluates two ops an edge; only the opened one's weights may move."""
+    trainer = Trainer(config(method="proxylessnas", level=level), dataset, CPU)
+    list(trainer.run_epoch())  # momentum is there from now on
+    before = {name: weight.detach().clone() for name, weight in trainer.net.named_parameters()}
+    draws = []
+    draw = trainer.method.draw
+
+    def spied(*args: object):
+        draws.append(draw(*args))
+        return draws[-1]
+
+    trainer.method.draw = spied
+    x, y, _ = next(trainer.train.epoch())
+    trainer._pass("train", x, y, Window(trainer.space, CPU), trains=True)
+    (last,) = draws
+    assert bool(last.resting) == (level == "single")
+    for name, weight in trainer.net.named_parameters():
+        if ".convs." in name:
+            edge, op = name.split(".convs.")[1].split(".")[0].split(":")
+            row, column = trainer.space.edges.index(edge), trainer.space.ops.index(op)
+            if last.gates[row, column] == 0:
+                assert torch.equal(weight, before[name]), name
+
+
+def test_temperature_falls_from_epoch_to_epoch(dataset: Dataset) -> None:
+    temperature = {"start": 2.0, "end": 1.0}
+    c = config(method="snas", alpha={"lr": 0.05, "temperature": temperature})
+    trainer = Trainer(c, dataset, CPU)
+    seen = []
+    for _ in range(3):
+        seen.append(trainer.moment("train").temperature)
+        list(trainer.run_epoch())
+    assert seen == pytest.approx([2.0, 2 - 1 / 3, 2 - 2 / 3])
 
 
 def test_interventions_hold_through_a_search(dataset: Dataset) -> None:
@@ -201,7 +282,7 @@ def test_interventions_hold_through_a_search(dataset: Dataset) -> None:
         "forbid_ops": {"2-3": ["none", "skip_connect"]},
     }
     trainer = Trainer(config(space=space), dataset, CPU)
-    rows = [row for table, row in trainer.train_epoch() if table == "steps"]
+    rows = [row for table, row in trainer.run_epoch() if table == "steps"]
     p = probabilities(trainer.alpha.detach(), trainer.candidates)
     assert trainer.space.edges == ("1-2", "0-3", "1-3", "2-3")
     assert p[0].tolist() == [0, 0, 0, 0, 0, 1, 0, 0]
@@ -276,7 +357,7 @@ def test_the_sync_detector_detects() -> None:
 
 
 @pytest.mark.parametrize("size", ["small", "large"])
-@pytest.mark.parametrize("method", ["dsnas", "darts"])
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("level", ["single", "bi"])
 def test_no_step_waits_for_the_device(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch, method: str, level: str, size: str
@@ -285,18 +366,17 @@ def test_no_step_waits_for_the_device(
     if size == "large":
         monkeypatch.setattr(spatial, "SMALL_MAP", 0)
     trainer = Trainer(config(method=method, level=level), dataset, CPU)
-    list(trainer.train_epoch())  # what is cached per draw is there from now on
+    list(trainer.run_epoch())  # what is cached per draw is there from now on
     x, y, _ = next(trainer.train.epoch())
     window = Window(trainer.space, CPU)
-    draw = trainer.method.draw(trainer.alpha, trainer.candidates, trainer.draws)
+    moment = trainer.moment("train")
+    draw = trainer.method.draw(trainer.alpha, trainer.candidates, trainer.draws, moment)
     monkeypatch.setattr(trainer.method, "draw", lambda *_: draw)
-    trainer._backward(x, y, window, weights=True)
+    trainer._pass("train", x, y, window, trains=True)
     with _Syncs() as syncs:
         x, y, _ = next(trainer.train.epoch())
         if level == "bi":
-            trainer._backward(x, y, window, weights=False)
-        trainer._backward(x, y, window, weights=True)
-        torch.nn.utils.clip_grad_norm_(trainer.net.parameters(), 5, foreach=True)
-        trainer.weight_optimizer.step()
+            trainer._pass("search", x, y, window, trains=True)
+        trainer._pass("train", x, y, window, trains=True)
         trainer.weight_optimizer.zero_grad()
     assert syncs.seen == []

@@ -16,9 +16,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wiring.config import OPS, SearchConfig, SpaceConfig
-from wiring.trajectory import EPOCH_FIELDS, STEP_FIELDS, Shape, Trajectory, TrajectoryWriter
+from wiring.trajectory import (
+    EPOCH_FIELDS,
+    SAMPLE_FIELDS,
+    STEP_FIELDS,
+    VERSION,
+    Shape,
+    Trajectory,
+    TrajectoryWriter,
+)
 from wiring.trajectory.document import document
 
+FILES = ("steps.parquet", "epochs.parquet", "samples.parquet")
 SHAPE = Shape(2, ("0-2", "1-2", "0-3", "1-3", "2-3"), OPS)
 
 
@@ -63,12 +72,19 @@ def epoch_row(epoch: int, split: str, shape: Shape = SHAPE, seed: int = 0) -> di
     return {**keys, **values(EPOCH_FIELDS, shape, rng)}
 
 
+def sample_row(epoch: int, shape: Shape = SHAPE, seed: int = 0) -> dict[str, Any]:
+    rng = np.random.default_rng([seed, epoch, 8])
+    keys = {"epoch": epoch, "split": "train", "sample": 7, "label": 3, "correct": epoch % 2 == 0}
+    return {**keys, **values(SAMPLE_FIELDS, shape, rng)}
+
+
 def fill(writer: TrajectoryWriter, windows: range, shape: Shape = SHAPE, seed: int = 0) -> None:
     for step in windows:
         for split in ("train", "search"):
-            writer.step(step_row(step, split, shape, seed))
+            writer.add("steps", step_row(step, split, shape, seed))
     for epoch in {step // 2 for step in windows}:
-        writer.epoch(epoch_row(epoch, "test", shape, seed))
+        writer.add("epochs", epoch_row(epoch, "test", shape, seed))
+        writer.add("samples", sample_row(epoch, shape, seed))
 
 
 def written(path: Path, windows: int = 4, seed: int = 0) -> Path:
@@ -112,6 +128,10 @@ def test_what_goes_in_comes_out(
     assert read.column("step", "test").size == 0
     losses = [epoch_row(epoch, "test", shape, seed)["loss"] for epoch in range((windows + 1) // 2)]
     assert read.array("loss", "test", "epochs").tolist() == losses
+    samples = [sample_row(epoch, shape, seed) for epoch in range((windows + 1) // 2)]
+    assert read.column("correct", "train", "samples").tolist() == [s["correct"] for s in samples]
+    credits = np.array([s["credit"] for s in samples], np.float32).reshape(-1, len(shape.edges))
+    assert read.array("credit", "train", "samples").tobytes() == credits.tobytes()
     assert set(read.column("genotype", "test", "epochs")) <= {'{"0-2":"none"}'}
 
 
@@ -119,7 +139,9 @@ def test_flat_arrays_are_row_major(tmp_path: Path) -> None:
     for name, change in (("a", lambda array: array), ("b", lambda array: array.ravel())):
         writer = TrajectoryWriter(tmp_path / name, SHAPE)
         row = step_row(0, "train")
-        writer.step({key: change(v) if isinstance(v, np.ndarray) else v for key, v in row.items()})
+        writer.add(
+            "steps", {key: change(v) if isinstance(v, np.ndarray) else v for key, v in row.items()}
+        )
         writer.close(manifest_for(config_for()))
     a, b = (tmp_path / name / "steps.parquet" for name in ("a", "b"))
     assert a.read_bytes() == b.read_bytes()
@@ -127,7 +149,7 @@ def test_flat_arrays_are_row_major(tmp_path: Path) -> None:
 
 def test_rows_are_copied(tmp_path: Path) -> None:
     writer, row = TrajectoryWriter(tmp_path / "t", SHAPE), step_row(0, "train")
-    writer.step(row)
+    writer.add("steps", row)
     row["alpha"][:] = 99
     writer.close(manifest_for(config_for()))
     assert 99 not in Trajectory.read(tmp_path / "t").array("alpha")
@@ -139,7 +161,7 @@ def test_equal_rows_give_equal_bytes(tmp_path: Path) -> None:
         written(tmp_path / "2"),
         written(tmp_path / "3", seed=1),
     )
-    for name in ("steps.parquet", "epochs.parquet"):
+    for name in FILES:
         assert (one / name).read_bytes() == (two / name).read_bytes()
         assert (one / name).read_bytes() != (other / name).read_bytes()
 
@@ -150,25 +172,26 @@ def test_a_resumed_writer_writes_the_same_file(tmp_path: Path, at: int) -> None:
     first = TrajectoryWriter(tmp_path / "killed", SHAPE)
     for step in range(at):
         for split in ("train", "search"):
-            first.step(step_row(step, split))
+            first.add("steps", step_row(step, split))
     torch.save(first.state_dict(), tmp_path / "checkpoint.pt")
     second = TrajectoryWriter(tmp_path / "resumed", SHAPE)
-    second.step(step_row(9, "train"))  # must not survive the load
+    second.add("steps", step_row(9, "train"))  # must not survive the load
     second.load_state_dict(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
     for step in range(at, 4):
         for split in ("train", "search"):
-            second.step(step_row(step, split))
+            second.add("steps", step_row(step, split))
     for epoch in range(2):
-        second.epoch(epoch_row(epoch, "test"))
+        second.add("epochs", epoch_row(epoch, "test"))
+        second.add("samples", sample_row(epoch))
     assert not (tmp_path / "resumed").exists()
     second.close(manifest_for(config_for()))
-    for name in ("steps.parquet", "epochs.parquet"):
+    for name in FILES:
         assert (whole / name).read_bytes() == (tmp_path / "resumed" / name).read_bytes()
 
 
 def test_the_state_of_another_shape_is_refused(tmp_path: Path) -> None:
     writer = TrajectoryWriter(tmp_path / "t", SHAPE)
-    writer.step(step_row(0, "train"))
+    writer.add("steps", step_row(0, "train"))
     other = TrajectoryWriter(tmp_path / "t", Shape(3, SHAPE.edges, SHAPE.ops))
     with pytest.raises(ValueError, match="cost_mean has 80 values a row, expected 120"):
         other.load_state_dict(writer.state_dict())
@@ -194,8 +217,8 @@ def test_a_faulty_row_is_named_and_leaves_nothing(
     writer = TrajectoryWriter(tmp_path / "t", SHAPE)
     row = {key: v for key, v in (step_row(1, "train") | change).items() if v is not ...}
     with pytest.raises(ValueError, match=message):
-        writer.step(row)
-    writer.step(step_row(0, "train"))
+        writer.add("steps", row)
+    writer.add("steps", step_row(0, "train"))
     writer.close(manifest_for(config_for()))
     assert Trajectory.read(tmp_path / "t").steps.num_rows == 1
 
@@ -206,8 +229,8 @@ def test_the_manifest_is_completed_and_must_serve_a_reader(tmp_path: Path) -> No
         writer.close({"search": "x"})
     assert not list(tmp_path.iterdir())
     manifest = Trajectory.read(written(tmp_path / "t")).manifest
-    assert set(manifest["files"]) == {"steps.parquet", "epochs.parquet"}
-    assert manifest["schema_version"] == 1
+    assert set(manifest["files"]) == set(FILES)
+    assert manifest["schema_version"] == VERSION
 
 
 def edit_manifest(path: Path, **changes: Any) -> None:
@@ -230,7 +253,7 @@ def test_what_is_not_a_trajectory_is_refused_with_a_sentence(tmp_path: Path) -> 
     refused("steps.parquet: missing", lambda p: (p / steps).unlink())
     refused("manifest.json: cannot be read: No such", lambda p: (p / "manifest.json").unlink())
     refused("not valid JSON", lambda p: (p / "manifest.json").write_text("{"))
-    refused("schema_version is 2, expected 1", lambda p: edit_manifest(p, schema_version=2))
+    refused("schema_version is 1, expected 2", lambda p: edit_manifest(p, schema_version=1))
     refused("dataset is missing", lambda p: edit_manifest(p, dataset=...))
     refused(
         "config.level: .*got 'tri'", lambda p: edit_manifest(p, config={**config, "level": "tri"})
@@ -269,5 +292,5 @@ def test_the_document_is_in_step_with_the_schema() -> None:
 
     stored = Path(wiring.trajectory.__file__).with_name("README.md").read_text()
     assert stored == document(), "run: python -m wiring.trajectory.document > README.md"
-    for name in (*STEP_FIELDS, *EPOCH_FIELDS):
+    for name in (*STEP_FIELDS, *EPOCH_FIELDS, *SAMPLE_FIELDS):
         assert f"`{name}`" in stored

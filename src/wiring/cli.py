@@ -21,7 +21,7 @@ from wiring.config import (
     load_scale,
     parse_search,
 )
-from wiring.config.models import Model
+from wiring.config.search import Model
 
 FAILED, BAD_INPUT = 1, 2
 """Exit codes: the work failed; the input must be put right first."""
@@ -200,11 +200,10 @@ def track_figures(
 ) -> None:
     """Show drawn figures in MLflow, with the run of their experiment."""
     scale = load_scale(scale_file)
-    from wiring.dynamics import condition_of
     from wiring.tracking import show
 
     searches = scale.searches().values()
-    show({folder / condition_of(search): search.experiment for search in searches}, scale.scale)
+    show({folder / search.condition: search.experiment for search in searches}, scale.scale)
 
 
 @track.command()

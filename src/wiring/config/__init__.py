@@ -2,18 +2,16 @@
 
 from wiring.config.errors import ConfigError
 from wiring.config.load import load_scale, parse_search
-from wiring.config.models import (
+from wiring.config.scale import ClaimsConfig, Experiment, ReportConfig, ScaleConfig
+from wiring.config.search import (
     OPS,
     AlphaConfig,
     AugmentConfig,
-    ClaimsConfig,
     DatasetConfig,
-    Experiment,
-    ReportConfig,
     RunConfig,
-    ScaleConfig,
     SearchConfig,
     SpaceConfig,
+    TemperatureConfig,
     TrainConfig,
     WeightsConfig,
 )
@@ -32,6 +30,7 @@ __all__ = [
     "ScaleConfig",
     "SearchConfig",
     "SpaceConfig",
+    "TemperatureConfig",
     "TrainConfig",
     "WeightsConfig",
     "check_share",

@@ -10,7 +10,8 @@ import yaml
 from pydantic import ValidationError
 
 from wiring.config.errors import ConfigError
-from wiring.config.models import ScaleConfig, SearchConfig
+from wiring.config.scale import ScaleConfig
+from wiring.config.search import SearchConfig
 from wiring.config.split import check_dataset
 
 

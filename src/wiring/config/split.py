@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from wiring.config.errors import ConfigError
-from wiring.config.models import DatasetConfig, Level
+from wiring.config.search import DatasetConfig, Level
 
-SAMPLES = {"digits": 1797, "cifar10": 50_000}
-"""Samples of each source, before digits gives some to its test set."""
+SAMPLES = {"digits": 1797, "fashion": 2000, "cifar10": 50_000}
+"""Samples of each source, before a set without a test set of its own gives some to one."""
 CLASSES = 10
 """Classes of each source."""
 

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from wiring.config import SpaceConfig
+from wiring.cost.samples import SampleStatistics
+from wiring.space import Draw, plan_of, slot_places
 from wiring.space.spatial import weighted_dots
+
+Split = Callable[[SampleStatistics], Tensor]
+"""Weightings (M, B) of a batch's samples, known once they are classified."""
+
+
+def by_outcome(statistics: SampleStatistics) -> Tensor:
+    """Two weightings: the correctly classified samples, the wrongly classified ones."""
+    return torch.stack([statistics.correct, ~statistics.correct])
+
+
+def one_by_one(statistics: SampleStatistics) -> Tensor:
+    """A weighting for each sample."""
+    correct = statistics.correct
+    return torch.eye(len(correct), dtype=torch.bool, device=correct.device)
 
 
 class CostProbe:
@@ -16,17 +35,28 @@ class CostProbe:
     concatenation) and its path part (through the edges that leave j) add up to it; and it is a sum
     over samples, so weighting the samples splits it, e.g. into correct and wrong ones.
 
+    Args:
+        space: the search space.
+        draw: what the pass evaluates.
+        split: the weightings.
+
     Attributes:
-        weights: (M, B): the weightings of the samples; set it before the backward pass.
-        direct: (M, cells, slots), the direct part of each weighted cost.
+        direct: (M, cells, slots), the direct part of each weighted cost, after the backward pass.
         path: (M, cells, slots), the path part.
     """
 
-    def __init__(self, cells: int, slots: int, weightings: int, device: torch.device) -> None:
-        shape = (weightings, cells, slots)
-        self.weights: Tensor | None = None
-        self.direct = torch.zeros(shape, device=device, dtype=torch.float64)
-        self.path = torch.zeros(shape, device=device, dtype=torch.float64)
+    def __init__(self, space: SpaceConfig, draw: Draw, split: Split = by_outcome) -> None:
+        self._shape = (space.cells, len(plan_of(space, draw.active).slots))
+        self._split = split
+        self._weights: Tensor | None = None
+        self.direct = self.path = torch.empty(0)
+
+    def weigh(self, statistics: SampleStatistics) -> None:
+        """Fix the weightings; between the forward and the backward pass."""
+        self._weights = self._split(statistics)
+        shape = (len(self._weights), *self._shape)
+        self.direct = self._weights.new_zeros(shape, dtype=torch.float64)
+        self.path = torch.zeros_like(self.direct)
 
     def observe(
         self,
@@ -37,13 +67,32 @@ class CostProbe:
         path: Tensor | None,
     ) -> None:
         """Take one node's share (see :class:`wiring.space.Probe`)."""
-        if self.weights is None:
-            raise RuntimeError("set CostProbe.weights before the backward pass")
+        if self._weights is None:
+            raise RuntimeError("call CostProbe.weigh before the backward pass")
         parts = [
             (gradient, costs)
             for gradient, costs in ((direct, self.direct), (path, self.path))
             if gradient is not None
         ]
-        dots = weighted_dots([gradient for gradient, _ in parts], blocks, self.weights)
+        dots = weighted_dots([gradient for gradient, _ in parts], blocks, self._weights)
         for (_, costs), own in zip(parts, dots, strict=True):
             costs[:, cell, first : first + own.shape[1]] = own
+
+
+def sample_credit(space: SpaceConfig, draw: Draw, probe: CostProbe) -> Tensor:
+    """The own credit of each sample on each edge, sum_o Z C, summed over the cells.
+
+    Args:
+        space: the search space.
+        draw: what was evaluated.
+        probe: filled, split :func:`one_by_one`.
+
+    Returns:
+        (B, edges), float64; in units of a whole batch, so that the mean over samples is the
+        credit of the batch.
+    """
+    cost = (probe.direct + probe.path).sum(1)
+    places = slot_places(space, draw.active, cost.device)
+    credit = cost.new_zeros(len(cost), len(space.edges))
+    credit.index_add_(1, places // len(space.ops), cost * draw.gates.flatten()[places].double())
+    return credit * len(cost)

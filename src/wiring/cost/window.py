@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ from torch import Tensor
 from wiring.config import SpaceConfig
 from wiring.cost.probe import CostProbe
 from wiring.cost.samples import SampleStatistics
-from wiring.space import Draw, slot_places
+from wiring.space import Draw, active_mask, slot_places
 
 SCALARS = (
     "loss",
@@ -60,19 +59,8 @@ class StepRecord(NamedTuple):
         wide = probe.direct.new_zeros(4, space.cells, shape[0] * shape[1])
         wide[..., places] = torch.stack([correct + wrong, probe.direct.sum(0), correct, wrong])
         cost, direct, correct, wrong = wide.view(4, space.cells, *shape).unbind()
-        evaluated = _evaluated(draw.active, shape, device)
+        evaluated = active_mask(draw.active, shape, device)
         return cls(cost, direct, correct, wrong, evaluated, draw.gates.double())
-
-
-@lru_cache(maxsize=4096)
-def _evaluated(
-    active: tuple[tuple[int, ...], ...], shape: tuple[int, int], device: torch.device
-) -> Tensor:
-    """(E, O) mask of the active ops, kept per draw so that nothing is copied in a step."""
-    mask = torch.zeros(shape, dtype=torch.float64)
-    for row, columns in enumerate(active):
-        mask[row, list(columns)] = 1
-    return mask.to(device)
 
 
 class Window:

@@ -112,6 +112,12 @@ class Batches:
         while True:
             yield from self.epoch()
 
+    def first(self) -> tuple[Tensor, Tensor, Tensor]:
+        """A batch that is always the same: the first samples, without augmentation."""
+        index = self._samples[: self._batch_size]
+        x = normalise(self._images[index], self._mean, self._std)
+        return x, self._labels[index], index
+
     def _augmented(self, index: Tensor) -> Tensor:
         images, padding = self._images[index], self._augment.crop_padding
         if padding:

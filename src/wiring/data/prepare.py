@@ -55,8 +55,8 @@ def prepare(
     # One seed, three independent splits.
     seeds = np.random.SeedSequence(config.split_seed).generate_state(3).tolist()
     test_seed, keep_seed, search_seed = seeds
-    if config.source == "digits":
-        train, test, origin = _digits(config, test_seed, field)
+    if config.source != "cifar10":
+        train, test, origin = _embedded(config, test_seed, field)
         classes = 10
         check_sizes(config, len(train.labels), classes, field)
     else:
@@ -122,18 +122,33 @@ def prepare(
         (folder / MANIFEST).write_text(text + "\n")
 
 
-def _digits(config: DatasetConfig, seed: int, field: str) -> tuple[_Part, _Part, dict[str, Any]]:
+def _embedded(config: DatasetConfig, seed: int, field: str) -> tuple[_Part, _Part, dict[str, Any]]:
+    """A set that needs no download: part of it is held out for testing."""
+    assert config.test_fraction is not None  # the config requires it
+    images, labels, origin = _digits() if config.source == "digits" else _fashion()
+    size = round(config.test_fraction * len(labels))
+    test = _stratified(labels, size, seed, f"{field}.test_fraction")
+    whole = _Part(images[:, None], labels, np.arange(len(labels)))
+    return whole[~test], whole[test], origin
+
+
+def _digits() -> tuple[npt.NDArray[np.uint8], Labels, dict[str, Any]]:
     """UCI's handwritten digits: 1797 images of 8×8 with values 0 to 16."""
     from sklearn.datasets import load_digits
 
-    assert config.test_fraction is not None  # the config requires it
     bunch = load_digits()
-    images = np.rint(bunch.images * 255 / 16).astype(np.uint8)[:, None]
-    labels = bunch.target.astype(np.int64)
-    size = round(config.test_fraction * len(labels))
-    test = _stratified(labels, size, seed, f"{field}.test_fraction")
-    whole = _Part(images, labels, np.arange(len(labels)))
-    return whole[~test], whole[test], {"scikit_learn": version("scikit-learn")}
+    images = np.rint(bunch.images * 255 / 16).astype(np.uint8)
+    return images, bunch.target.astype(np.int64), {"scikit_learn": version("scikit-learn")}
+
+
+def _fashion() -> tuple[npt.NDArray[np.uint8], Labels, dict[str, Any]]:
+    """Fashion-MNIST (Xiao et al. 2017, arXiv:1708.07747; MIT license): 2000 images of 7×7.
+
+    See tools/fashion.py for how the file was made, and fashion.LICENSE beside it.
+    """
+    path = Path(__file__).with_name("fashion.npz")
+    with np.load(path, allow_pickle=False) as file:
+        return file["images"], file["labels"].astype(np.int64), {"file_sha256": sha256(path)}
 
 
 def _stratified(labels: Labels, size: int, seed: int, field: str) -> Mask:

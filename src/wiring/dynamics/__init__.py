@@ -3,7 +3,6 @@
 from wiring.dynamics.store import Dynamics, build
 from wiring.dynamics.summary import MEANINGS, summarise
 from wiring.dynamics.tables import (
-    condition_of,
     edge_table,
     learning_split,
     op_table,
@@ -14,7 +13,6 @@ __all__ = [
     "MEANINGS",
     "Dynamics",
     "build",
-    "condition_of",
     "edge_table",
     "learning_split",
     "op_table",

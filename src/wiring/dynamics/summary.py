@@ -9,7 +9,6 @@ from scipy import stats
 
 from wiring.dynamics.tables import (
     Array,
-    condition_of,
     edge_class,
     free,
     learning_split,
@@ -92,7 +91,7 @@ def summarise(trajectory: Trajectory) -> dict[str, Any]:
     difference = trajectory.column("loss", split) - trajectory.column("entropy", split)
     row: dict[str, Any] = {
         "search": config.id,
-        "condition": condition_of(config),
+        "condition": config.condition,
         "experiment": config.experiment,
         "method": config.method,
         "level": config.level,

@@ -24,11 +24,6 @@ def learning_split(config: SearchConfig) -> str:
     return "search" if config.level == "bi" else "train"
 
 
-def condition_of(config: SearchConfig) -> str:
-    """A search's name without its seed: searches that differ in nothing else share it."""
-    return config.id.removesuffix(f"_s{config.seed}")
-
-
 def edge_class(edge: str) -> str:
     """`input` if the edge leaves an input of the cell (node 0 or 1), else `intermediate`."""
     return "input" if edge.split("-")[0] in {"0", "1"} else "intermediate"
@@ -169,7 +164,7 @@ def _array(trajectory: Trajectory, name: str, split: str) -> Array:
 
 def _identity(trajectory: Trajectory) -> dict[str, Any]:
     config = trajectory.config
-    return {"search": config.id, "condition": condition_of(config), "seed": config.seed}
+    return {"search": config.id, "condition": config.condition, "seed": config.seed}
 
 
 def _keys(trajectory: Trajectory, split: str, repeat: int) -> dict[str, Any]:

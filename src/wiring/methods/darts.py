@@ -5,24 +5,34 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from wiring.methods.common import probabilities
+from wiring.methods.common import probabilities, through_softmax
+from wiring.methods.protocol import Moment
 from wiring.space import Candidates, Draw
 
 
 class DARTS:
     """The mixture Z = softmax(alpha), without chance."""
 
-    def draw(self, alpha: Tensor, candidates: Candidates, generator: torch.Generator) -> Draw:  # noqa: ARG002
+    def draw(
+        self,
+        alpha: Tensor,
+        candidates: Candidates,
+        generator: torch.Generator,  # noqa: ARG002
+        moment: Moment,  # noqa: ARG002
+    ) -> Draw:
         """The mixture of all allowed ops; nothing is drawn from the generator."""
         return self.evaluation(alpha, candidates)
 
-    def gradient(self, alpha: Tensor, candidates: Candidates, draw: Draw, cost: Tensor) -> Tensor:  # noqa: ARG002
-        """The reparametrised twin: dL/dalpha = (dZ/dalpha)^T C with Z = softmax(alpha).
-
-        For a softmax that is p * (C - sum_o p C).
-        """
-        p = probabilities(alpha.detach(), candidates)
-        return p * (cost - (p * cost).sum(-1, keepdim=True))
+    def gradient(
+        self,
+        alpha: Tensor,
+        candidates: Candidates,
+        draw: Draw,  # noqa: ARG002
+        cost: Tensor,
+        moment: Moment,  # noqa: ARG002
+    ) -> Tensor:
+        """The reparametrised twin: dL/dalpha = (dZ/dalpha)^T C with Z = softmax(alpha)."""
+        return through_softmax(probabilities(alpha.detach(), candidates), cost)
 
     def evaluation(self, alpha: Tensor, candidates: Candidates) -> Draw:
         """The mixture itself."""

@@ -73,30 +73,26 @@ def run(config: SearchConfig, scale: str, data: Path, out: Path, checkpoints: Pa
     try:
         saved = spoken = started
         begun = trainer.epoch
-        while trainer.epoch < config.train.epochs:
+        epochs = config.train.all_epochs
+        while trainer.epoch < epochs:
             rows: dict[str, dict[str, Any]] = {}
-            for table, row in trainer.train_epoch():
+            for table, row in trainer.run_epoch():
                 if not math.isfinite(row["loss"]):
                     raise SearchError(
                         f"{config.id}: the {row['split']} loss is {row['loss']} in epoch "
                         f"{row['epoch']} (step {trainer.steps}): lower weights.lr or alpha.lr"
                     )
+                writer.add(table, row)
                 if table == "steps":
-                    writer.step(row)
                     tracker.log_window(row, trainer.shape)
-                else:
-                    writer.epoch(row)
+                elif table == "epochs":
                     tracker.log_epoch({**row, "step": trainer.steps})
                     rows[row["split"]] = row
             now = time.monotonic()
-            last = trainer.epoch == config.train.epochs
+            last = trainer.epoch == epochs
             if now - spoken >= SPOKEN_EVERY or last:
                 spoken = now
-                left = (
-                    (now - started)
-                    / (trainer.epoch - begun)
-                    * (config.train.epochs - trainer.epoch)
-                )
+                left = (now - started) / (trainer.epoch - begun) * (epochs - trainer.epoch)
                 log.info("%s", _progress(config, trainer, rows, left))
             if now - saved >= CHECKPOINT_EVERY and not last:
                 saved = now
@@ -129,6 +125,7 @@ def run(config: SearchConfig, scale: str, data: Path, out: Path, checkpoints: Pa
             "threads": config.run.threads,
             "seconds": round(seconds + time.monotonic() - started, 3),
             "peak_memory_mb": _peak_memory_mb(),
+            "mlflow_run_id": tracker.run_id,
             "started": first,
             "resumed": resumed,
         }
@@ -155,7 +152,7 @@ def _progress(
     kept = sum(op != "none" for op in trainer.genotype().values())
     minutes, seconds = divmod(round(left), 60)
     return (
-        f"{config.id}  epoch {trainer.epoch}/{config.train.epochs}  loss {train['loss']:.3f}  "
+        f"{config.id}  epoch {trainer.epoch}/{config.train.all_epochs}  loss {train['loss']:.3f}  "
         f"accuracy {train['accuracy']:.3f}  test {test['accuracy']:.3f}  "
         f"edges kept {kept}/{len(trainer.space.edges)}  {minutes}:{seconds:02d} left"
     )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,20 @@ import torch
 from torch import Tensor, nn
 
 from wiring.config import SearchConfig
-from wiring.cost import CostProbe, StepRecord, Window, sample_statistics, scalar_row
+from wiring.cost import (
+    CostProbe,
+    StepRecord,
+    Window,
+    backward,
+    one_by_one,
+    sample_credit,
+    sample_statistics,
+    scalar_row,
+)
 from wiring.data import Batches, Dataset, normalise
-from wiring.methods import load_method
+from wiring.methods import Moment, load_method
 from wiring.methods.common import probabilities
-from wiring.space import Candidates, Supernet, plan_of
+from wiring.space import Candidates, Draw, Supernet
 from wiring.trajectory import Shape
 
 Row = dict[str, Any]
@@ -86,55 +94,76 @@ class Trainer:
             self.search = batches(mask.nonzero()[:, 0])
         else:
             self.train = batches(None)
+        # As many as a batch has, since batch norm sees them all; some of them are recorded.
+        self.followed: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
+        if config.train.followed_samples:
+            for split, source in {"train": self.train, "search": self.search}.items():
+                if source is not None:
+                    self.followed[split] = source.first()
         self.test_images = normalise(dataset.test_images.to(device), dataset.mean, dataset.std)
         self.test_labels = dataset.test_labels.to(device)
         self.data = data
         self.epoch = 0
         self.steps = 0
 
-    def _backward(self, x: Tensor, y: Tensor, window: Window, *, weights: bool) -> StepRecord:
-        """One forward and backward pass of a fresh draw, its costs and statistics recorded."""
-        draw = self.method.draw(self.alpha, self.candidates, self.draws)
-        slots = len(plan_of(self.space, draw.active).slots)
-        probe = CostProbe(self.space.cells, slots, 2, self.device)
-        autocast = torch.autocast(self.device.type, torch.bfloat16, self.config.run.amp)
-        with autocast, nullcontext() if weights else self.net.frozen():
-            stem = self.net.embed(x)
-            if not weights:
-                # The gradient of the stem's output passes every node, and no weight's is computed.
-                stem.requires_grad_()
-            logits = self.net(stem, draw, probe)
-        statistics = sample_statistics(logits, y)
-        probe.weights = torch.stack([statistics.correct, ~statistics.correct])
-        # A draw of `none` only does not depend on anything, and all costs are 0.
-        if logits.requires_grad:
-            statistics.loss.mean().backward(inputs=None if weights else [stem])
+    @property
+    def learning(self) -> str:
+        """The split that alpha learns from."""
+        return "train" if self.search is None else "search"
+
+    def moment(self, split: str) -> Moment:
+        """When and what for the gates of a pass over a split are drawn."""
+        config = self.config
+        progress = (self.epoch - config.train.frozen_epochs) / config.train.epochs
+        progress = min(max(progress, 0.0), 1.0)
+        temperature = config.alpha.temperature.at(progress)
+        return Moment(split == self.learning, progress, temperature)
+
+    def _pass(self, split: str, x: Tensor, y: Tensor, window: Window, *, trains: bool) -> None:
+        """One pass of a fresh draw, its costs and statistics recorded; a step of what learns."""
+        moment = self.moment(split)
+        draw = self.method.draw(self.alpha, self.candidates, self.draws, moment)
+        probe = CostProbe(self.space, draw)
+        weights = trains and split == "train"
+        amp = self.config.run.amp
+        statistics = backward(self.net, x, y, draw, probe, weights=weights, amp=amp)
         record = StepRecord.of(self.space, draw, probe)
         window.add(record, statistics)
-        if not weights or self.search is None:
-            self._step_alpha(draw, record)
-        return record
+        if trains and moment.learns:
+            self._step_alpha(draw, record, moment)
+        if weights:
+            self._step_weights()
 
-    def _step_alpha(self, draw: Any, record: StepRecord) -> None:
+    def _step_alpha(self, draw: Draw, record: StepRecord, moment: Moment) -> None:
         settings = self.config.alpha
         if not settings.lr:
             return
         cost = record.cost.sum(0)
         if settings.cost_clamp is not None:
             cost = cost.clamp(-settings.cost_clamp, settings.cost_clamp)
-        self.alpha.grad = self.method.gradient(self.alpha, self.candidates, draw, cost)
+        self.alpha.grad = self.method.gradient(self.alpha, self.candidates, draw, cost, moment)
         if settings.grad_clip is not None:
             nn.utils.clip_grad_norm_([self.alpha], settings.grad_clip, foreach=True)
         self.alpha_optimizer.step()
 
-    def train_epoch(self) -> Iterator[tuple[str, Row]]:
-        """Train for one epoch.
+    def _step_weights(self) -> None:
+        if self.config.weights.grad_clip is not None:
+            nn.utils.clip_grad_norm_(
+                self.net.parameters(), self.config.weights.grad_clip, foreach=True
+            )
+        self.weight_optimizer.step()
+        self.weight_optimizer.zero_grad()
+
+    def run_epoch(self) -> Iterator[tuple[str, Row]]:
+        """Do one epoch: train, or only measure if the config freezes this one.
 
         Yields:
             ("steps", row) at the end of each window and split, then ("epochs", row) for each split
-            and the test set: the rows of the trajectory.
+            and the test set, then ("samples", row) for each followed sample: the rows of the
+            trajectory.
         """
         config = self.config.train
+        trains = config.trains(self.epoch)
         per_epoch = self.train.steps_per_epoch
         ends = {
             round(per_epoch * (k + 1) / config.windows_per_epoch)
@@ -143,33 +172,51 @@ class Trainer:
         splits = ("train",) if self.search is None else ("train", "search")
         windows = {split: Window(self.space, self.device) for split in splits}
         sums = dict.fromkeys(splits, np.zeros(8))
-        rate = self.schedule.get_last_lr()[0]
         held_out = self.search.cycle() if self.search is not None else None
         for done, (x, y, _) in enumerate(self.train.epoch(), start=1):
             if held_out is not None:
                 x_search, y_search, _ = next(held_out)
-                self._backward(x_search, y_search, windows["search"], weights=False)
-            self._backward(x, y, windows["train"], weights=True)
-            if self.config.weights.grad_clip is not None:
-                nn.utils.clip_grad_norm_(
-                    self.net.parameters(), self.config.weights.grad_clip, foreach=True
-                )
-            self.weight_optimizer.step()
-            self.weight_optimizer.zero_grad()
+                self._pass("search", x_search, y_search, windows["search"], trains=trains)
+            self._pass("train", x, y, windows["train"], trains=trains)
             self.steps += 1
             if done in ends:
                 for split in splits:
                     sums[split] = sums[split] + windows[split].sums()
                     yield "steps", self._step_row(split, windows[split])
                     windows[split] = Window(self.space, self.device)
-        self.schedule.step()
+        rate = 0.0
+        if trains:
+            rate = float(self.schedule.get_last_lr()[0])
+            self.schedule.step()
         common = {"epoch": self.epoch, "lr": rate, "genotype": json.dumps(self.genotype())}
-        self.epoch += 1
         for split, total in {**sums, "test": self._evaluate()}.items():
             yield (
                 "epochs",
                 {**common, "split": split, "samples": int(total[-1]), **scalar_row(total)},
             )
+        for row in self._follow():
+            yield "samples", row
+        self.epoch += 1
+
+    def _follow(self) -> Iterator[Row]:
+        """The rows of the followed samples: in batches, draws and noise that never change."""
+        for split, (x, y, index) in self.followed.items():
+            noise = torch.Generator().manual_seed(self.config.seed)
+            draw = self.method.draw(self.alpha, self.candidates, noise, self.moment(self.learning))
+            probe = CostProbe(self.space, draw, one_by_one)
+            statistics = backward(self.net, x, y, draw, probe, weights=False)
+            credit = sample_credit(self.space, draw, probe).cpu().numpy()
+            columns: dict[str, Sequence[Any]] = {
+                "sample": index.tolist(),
+                "label": y.tolist(),
+                "correct": statistics.correct.tolist(),
+                "loss": statistics.loss.tolist(),
+                "entropy": statistics.entropy.tolist(),
+                "credit": list(credit),
+            }
+            for place in range(self.config.train.followed_samples):
+                own = {name: values[place] for name, values in columns.items()}
+                yield {"epoch": self.epoch, "split": split, **own}
 
     def _step_row(self, split: str, window: Window) -> Row:
         alpha = self.alpha.detach()

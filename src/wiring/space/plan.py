@@ -28,11 +28,14 @@ class Draw:
         gates: Z, (edges, ops), on the device; 0 for every op that is not active.
         active: per edge the columns of the ops to evaluate, ascending, known to the host.
         unit: every active gate is exactly 1, so that nothing needs scaling.
+        resting: per edge the active ops whose gate is 0: evaluated for their cost, while their
+            weights take no part in the step. Empty: there are none.
     """
 
     gates: Tensor
     active: tuple[tuple[int, ...], ...]
     unit: bool = False
+    resting: tuple[tuple[int, ...], ...] = ()
 
 
 class Slot(NamedTuple):
@@ -122,6 +125,17 @@ def slot_places(
     Kept per plan: to move the places to a GPU in every step would be a needless copy.
     """
     return _places(space.edges, space.ops, space.nodes, active, device)
+
+
+@lru_cache(maxsize=4096)
+def active_mask(
+    active: tuple[tuple[int, ...], ...], shape: tuple[int, int], device: torch.device
+) -> Tensor:
+    """(edges, ops), float64: 1 where an op is active; kept per draw, as :func:`slot_places`."""
+    mask = torch.zeros(shape, dtype=torch.float64)
+    for row, columns in enumerate(active):
+        mask[row, list(columns)] = 1
+    return mask.to(device)
 
 
 @dataclass(frozen=True)

@@ -277,6 +277,15 @@ class Supernet(nn.Module):
         finally:
             self.requires_grad_(True)
 
+    def rest(self, draw: Draw) -> None:
+        """Drop the (zero) gradients of the ops that a draw lets rest: no decay, no momentum."""
+        for edge, columns in zip(self.space.edges, draw.resting, strict=False):
+            for op in (self.space.ops[column] for column in columns):
+                if op in KERNELS:
+                    for cell in self.cells:
+                        for weight in cell.convs[f"{edge}:{op}"].parameters():  # type: ignore[index,union-attr]
+                            weight.grad = None
+
     def forward(self, x: Tensor, draw: Draw, probe: Probe | None = None) -> Tensor:
         """Classify.
 

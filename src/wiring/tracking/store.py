@@ -231,6 +231,9 @@ def complete(
         client.log_artifact(run_id, str(trajectory.path / name), "trajectory")
     if commit := trajectory.manifest.get("git_commit"):
         client.set_tag(run_id, "mlflow.source.git.commit", commit)
+    if recorded := trajectory.manifest.get("mlflow_run_id"):
+        # Of a replayed run: the id under which the report knows it.
+        client.set_tag(run_id, "recorded_run_id", recorded)
     client.set_tag(run_id, "trajectory_sha256", _digest(trajectory))
     client.set_terminated(run_id, end_time=ended)
     experiment = client.get_run(run_id).info.experiment_id

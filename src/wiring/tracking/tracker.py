@@ -46,6 +46,9 @@ class Tracker:
         config: the search.
         dataset_manifest: the dataset's manifest.
         scale: name of the scale.
+
+    Attributes:
+        run_id: id of the run, as soon as there is one.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Tracker:
         self._scale = scale
         self._queue: queue.Queue[view.Sample | Last] = queue.Queue(BACKLOG)
         self._windows = self._epochs = 0
+        self.run_id: str | None = None
         self._closing = threading.Event()
         self._given_up = threading.Event()
         self._lock = threading.Lock()
@@ -135,6 +139,7 @@ class Tracker:
             run_id = self._persistently(
                 store.begin, client, self._config, self._dataset, self._scale
             )
+            self.run_id = run_id
             last = self._follow(client, run_id)
             if last is not None:
                 self._persistently(last, client, run_id)

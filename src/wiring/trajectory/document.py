@@ -22,8 +22,8 @@ def document() -> str:
         "",
         *inspect.cleandoc(schema.__doc__ or "").splitlines()[2:],
     ]
-    for name, make in (("steps", schema.steps_schema), ("epochs", schema.epochs_schema)):
-        lines += ["", f"## `{name}.parquet`", "", *inspect.getdoc(make).splitlines(), ""]  # type: ignore[union-attr]
+    for name, make in schema.SCHEMAS.items():
+        lines += ["", f"## `{name}.parquet`", "", *(inspect.getdoc(make) or "").splitlines(), ""]
         lines += _table(("field", "type", "axes", "meaning"), map(_row, make(_SHAPE)))
     lines += ["", "The files' own metadata:", ""]
     lines += [f"- `{key.decode()}`" for key in schema.steps_schema(_SHAPE).metadata]

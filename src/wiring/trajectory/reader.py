@@ -16,9 +16,9 @@ from pydantic import ValidationError
 
 from wiring.config import ConfigError, SearchConfig
 from wiring.files import sha256
-from wiring.trajectory.schema import VERSION, Shape, epochs_schema, shape_of, steps_schema
+from wiring.trajectory.schema import SCHEMAS, VERSION, Shape, shape_of
 
-TableName = Literal["steps", "epochs"]
+TableName = Literal["steps", "epochs", "samples"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Trajectory:
         shape: the axes of the arrays.
         steps: the `steps` table, in the order the rows were written.
         epochs: the `epochs` table, likewise.
+        samples: the `samples` table, likewise.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class Trajectory:
     shape: Shape
     steps: pa.Table
     epochs: pa.Table
+    samples: pa.Table
 
     @classmethod
     def read(cls, path: Path) -> Trajectory:
@@ -55,28 +57,27 @@ class Trajectory:
         manifest = _manifest(source)
         config = _config(source, manifest)
         tables = {}
-        for name in ("steps.parquet", "epochs.parquet"):
-            file = path / name
+        for name in SCHEMAS:
+            file = path / f"{name}.parquet"
             if not file.is_file():
                 raise ValueError(f"{file}: missing, expected beside {source.name}")
-            found, stated = sha256(file), manifest["files"].get(name)
+            found, stated = sha256(file), manifest["files"].get(file.name)
             if found != stated:
                 raise ValueError(f"{file}: SHA-256 is {found}, expected {stated} as in {source}")
             tables[name] = pq.read_table(file)
-        steps, epochs = tables["steps.parquet"], tables["epochs.parquet"]
-        shape = shape_of(steps.schema)
+        shape = shape_of(tables["steps"].schema)
         expected = Shape(config.space.cells, config.space.edges, config.space.ops)
         if shape != expected:
             raise ValueError(f"{path / 'steps.parquet'}: axes are {shape}, expected {expected}")
-        for table, schema, name in (
-            (steps, steps_schema(shape), "steps.parquet"),
-            (epochs, epochs_schema(shape), "epochs.parquet"),
-        ):
-            if not table.schema.equals(schema):
+        for name, make in SCHEMAS.items():
+            if not tables[name].schema.equals(make(shape)):
                 raise ValueError(
-                    f"{path / name}: columns differ from those of schema version {VERSION}"
+                    f"{path / name}.parquet: columns differ from those of schema version {VERSION}"
                 )
-        return cls(path, config, manifest, shape, steps, epochs)
+        return cls(path, config, manifest, shape, **tables)
+
+    def _table(self, name: TableName) -> pa.Table:
+        return {"steps": self.steps, "epochs": self.epochs, "samples": self.samples}[name]
 
     def column(
         self, name: str, split: str = "train", table: TableName = "steps"
@@ -86,7 +87,7 @@ class Trajectory:
         Args:
             name: a field of the table.
             split: `train`, `search` or `test`.
-            table: `steps` or `epochs`.
+            table: `steps`, `epochs` or `samples`.
 
         Returns:
             (rows,) for single values, (rows, values) for arrays.
@@ -94,7 +95,7 @@ class Trajectory:
         Raises:
             KeyError: the table has no such field.
         """
-        data = self.steps if table == "steps" else self.epochs
+        data = self._table(table)
         column = data.filter(pc.equal(data["split"], split))[name].combine_chunks()
         if pa.types.is_fixed_size_list(column.type):
             flat = column.flatten().to_numpy(zero_copy_only=False)
@@ -106,7 +107,7 @@ class Trajectory:
     ) -> npt.NDArray[Any]:
         """As :meth:`column`, with the field's axes: (rows, L, E, O), (rows, E, O) and so on."""
         values = self.column(name, split, table)
-        data = self.steps if table == "steps" else self.epochs
+        data = self._table(table)
         axes = (data.schema.field(name).metadata or {}).get(b"axes", b"").decode()
         return values.reshape(len(values), *self.shape.lengths(axes))
 

@@ -1,6 +1,7 @@
-"""The schema of a trajectory, version 1: the one record of what a search did.
+"""The schema of a trajectory, version 2: the one record of what a search did.
 
-A trajectory is a folder with `steps.parquet`, `epochs.parquet` and `manifest.json`. Arrays are
+A trajectory is a folder with `steps.parquet`, `epochs.parquet`, `samples.parquet` and
+`manifest.json`. Arrays are
 fixed-size lists of float32 in row-major order; L cells, E edges, O ops, their names in the file's
 metadata. Single numbers are float64. -inf and NaN are values like any other; nothing is null.
 A *window* is a run of consecutive steps that one row sums up. All statistics accumulate in
@@ -19,8 +20,12 @@ from math import prod
 
 import pyarrow as pa
 
-VERSION = 1
-SPLITS = {"steps": ("train", "search"), "epochs": ("train", "search", "test")}
+VERSION = 2
+SPLITS = {
+    "steps": ("train", "search"),
+    "epochs": ("train", "search", "test"),
+    "samples": ("train", "search"),
+}
 """`train`: the batches the weights learn from; `search`: those alpha learns from, bi-level only."""
 
 
@@ -78,6 +83,12 @@ EPOCH_FIELDS: dict[str, tuple[str, str]] = {
     )
 }
 
+SAMPLE_FIELDS: dict[str, tuple[str, str]] = {
+    "loss": ("", "cross entropy of the sample"),
+    "entropy": ("", "entropy of its prediction"),
+    "credit": ("E", "its own credit: sum_o Z C of its term, all cells"),
+}
+
 MANIFEST_FIELDS: dict[str, str] = {
     "wiring_version": "version of this package",
     "schema_version": "version of this schema",
@@ -94,6 +105,7 @@ MANIFEST_FIELDS: dict[str, str] = {
     "threads": "CPU threads",
     "seconds": "wall time of the search, that of resumed parts included",
     "peak_memory_mb": "peak resident memory",
+    "mlflow_run_id": "id of the run that followed the search live; null if there was none",
     "started": "UTC time of the start, ISO 8601",
     "resumed": "how often the search was taken up from a checkpoint",
 }
@@ -119,7 +131,12 @@ def _metadata(shape: Shape) -> dict[str, str]:
 def steps_schema(shape: Shape) -> pa.Schema:
     """The `steps` table: one row per window and split."""
     keys = [
-        pa.field("step", pa.int64(), False, {"meaning": "weight steps done at the window's end"}),
+        pa.field(
+            "step",
+            pa.int64(),
+            False,
+            {"meaning": "batches of the train split done at the window's end"},
+        ),
         pa.field("epoch", pa.int32(), False, {"meaning": "epoch of the window, from 0"}),
         pa.field("split", pa.string(), False, {"meaning": "train or search"}),
         pa.field("steps", pa.int32(), False, {"meaning": "steps of the window"}),
@@ -138,12 +155,35 @@ def epochs_schema(shape: Shape) -> pa.Schema:
         pa.field("epoch", pa.int32(), False, {"meaning": "epoch, from 0"}),
         pa.field("split", pa.string(), False, {"meaning": "train, search or test"}),
         pa.field("samples", pa.int64(), False, {"meaning": "samples evaluated"}),
-        pa.field("lr", pa.float64(), False, {"meaning": "the weights' learning rate"}),
+        pa.field(
+            "lr", pa.float64(), False, {"meaning": "the weights' learning rate; 0 while they rest"}
+        ),
         pa.field(
             "genotype", pa.string(), False, {"meaning": "JSON: edge -> op of largest probability"}
         ),
     ]
     return pa.schema([*keys, *_fields(EPOCH_FIELDS, shape)], _metadata(shape))
+
+
+def samples_schema(shape: Shape) -> pa.Schema:
+    """The `samples` table: one row per epoch, split and followed sample.
+
+    After the epoch, the first batch of each split is evaluated with gates drawn from the same
+    noise each time; batch norm sees the whole batch, of which `train.followed_samples` are
+    recorded. Empty where none are followed.
+    """
+    keys = [
+        pa.field("epoch", pa.int32(), False, {"meaning": "epoch, from 0"}),
+        pa.field("split", pa.string(), False, {"meaning": "train or search"}),
+        pa.field("sample", pa.int64(), False, {"meaning": "row in the dataset's train.parquet"}),
+        pa.field("label", pa.int64(), False, {"meaning": "the class it is trained on"}),
+        pa.field("correct", pa.bool_(), False, {"meaning": "whether it is classified so"}),
+    ]
+    return pa.schema([*keys, *_fields(SAMPLE_FIELDS, shape)], _metadata(shape))
+
+
+SCHEMAS = {"steps": steps_schema, "epochs": epochs_schema, "samples": samples_schema}
+"""Table -> its schema for a shape; each is a Parquet file of that name."""
 
 
 def shape_of(schema: pa.Schema) -> Shape:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from wiring import __version__
 from wiring.files import atomic_dir, sha256
-from wiring.trajectory.schema import SPLITS, VERSION, Shape, epochs_schema, steps_schema
+from wiring.trajectory.schema import SCHEMAS, SPLITS, VERSION, Shape
 
 REQUIRED = ("search", "config", "config_sha256", "dataset")
 """What a reader cannot do without and the writer does not know."""
@@ -32,26 +32,20 @@ class TrajectoryWriter:
 
     def __init__(self, path: Path, shape: Shape) -> None:
         self._path = path
-        self._tables = {
-            "steps": _Table("steps", steps_schema(shape), shape),
-            "epochs": _Table("epochs", epochs_schema(shape), shape),
-        }
+        self._tables = {name: _Table(name, make(shape), shape) for name, make in SCHEMAS.items()}
 
-    def step(self, row: Mapping[str, Any]) -> None:
-        """Add one window's row.
+    def add(self, table: str, row: Mapping[str, Any]) -> None:
+        """Add one row.
 
         Args:
-            row: a value for each field of `steps`: numbers and strings for the single values,
-                arrays in the shape of the field's axes (or flat, row-major).
+            table: `steps`, `epochs` or `samples`.
+            row: a value for each field: numbers and strings for the single values, arrays in the
+                shape of the field's axes (or flat, row-major).
 
         Raises:
             ValueError: a field is missing, unknown, or of another shape or type.
         """
-        self._tables["steps"].append(row)
-
-    def epoch(self, row: Mapping[str, Any]) -> None:
-        """Add one epoch's row; as :meth:`step`, for `epochs`."""
-        self._tables["epochs"].append(row)
+        self._tables[table].append(row)
 
     def state_dict(self) -> dict[str, Any]:
         """All rows so far, in containers that `torch.load(weights_only=True)` accepts."""
@@ -67,9 +61,9 @@ class TrajectoryWriter:
             table.load(state[name])
 
     def close(self, manifest: Mapping[str, Any]) -> None:
-        """Write both tables and the manifest; the versions and files' SHA-256 are filled in.
+        """Write all tables and the manifest; the versions and files' SHA-256 are filled in.
 
-        Equal rows give equal bytes of both tables.
+        Equal rows give equal bytes of all tables.
 
         Args:
             manifest: the other fields of :data:`wiring.trajectory.schema.MANIFEST_FIELDS`.
@@ -134,6 +128,10 @@ class _Table:
                 known = " or ".join(SPLITS[self._name])
                 raise ValueError(f"{where}: {value!r}, expected {known}")
             return value
+        if pa.types.is_boolean(field.type):
+            if not isinstance(value, bool):
+                raise ValueError(f"{where}: {value!r}, expected true or false")
+            return value
         kind = float if pa.types.is_floating(field.type) else int
         try:
             number = kind(value)
@@ -158,8 +156,8 @@ class _Table:
                     np.array(column, np.float32).reshape(len(column), size)
                 )
             else:
-                floating = pa.types.is_floating(field.type)
-                kind = torch.float64 if floating else torch.int64
+                kinds = {pa.bool_(): torch.bool, pa.float64(): torch.float64}
+                kind = kinds.get(field.type, torch.int64)
                 state[field.name] = torch.tensor(column, dtype=kind)
         return state
 

@@ -1,19 +1,17 @@
-"""The models of a scale file and of one search.
+"""The model of one search.
 
 A :class:`SearchConfig` describes one search wholly: the same value, machine and thread count give
 the same trajectory bit for bit. An intervention (a deleted edge, a fixed or a forbidden op) is
-data in :class:`SpaceConfig`.
+data in :class:`SpaceConfig`. What results of a search do not depend on stands in `scale.py`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from importlib.metadata import entry_points
-from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -24,11 +22,8 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    ValidationError,
     model_validator,
 )
-
-from wiring.config.errors import ConfigError
 
 OPS: tuple[str, ...] = (
     "none",
@@ -81,9 +76,10 @@ class DatasetConfig(FileModel):
     """A dataset and everything that decides its bytes.
 
     Attributes:
-        source: UCI digits (ships with scikit-learn) or CIFAR-10 (a pinned archive).
+        source: UCI digits (8x8, ships with scikit-learn), part of Fashion-MNIST (shrunk to 7x7,
+            ships with this package), or CIFAR-10 (a pinned archive).
         archive: CIFAR-10 only: a local archive to read in place of the download.
-        test_fraction: digits only (CIFAR-10 has its own test set): share held out for testing.
+        test_fraction: not for CIFAR-10, which has its own test set: share held out for testing.
         train_samples: keep only this many training samples (stratified); all when absent.
         label_noise: share of training labels replaced by another class, drawn uniformly.
         search_fraction: share of the training set that a bi-level search gives to alpha.
@@ -91,7 +87,7 @@ class DatasetConfig(FileModel):
         noise_seed: seed of the label noise.
     """
 
-    source: Literal["digits", "cifar10"]
+    source: Literal["digits", "fashion", "cifar10"]
     archive: Path | None = None
     test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     train_samples: PositiveInt | None = None
@@ -102,13 +98,13 @@ class DatasetConfig(FileModel):
 
     @model_validator(mode="after")
     def _source_fits(self) -> DatasetConfig:
-        if self.source == "digits":
-            if self.archive is not None:
-                raise ValueError("archive is for cifar10 only: digits ships with scikit-learn")
-            if self.test_fraction is None:
-                raise ValueError("digits has no test set of its own: test_fraction must be given")
-        elif self.test_fraction is not None:
-            raise ValueError("test_fraction is for digits only: cifar10 has its own test set")
+        if self.source == "cifar10":
+            if self.test_fraction is not None:
+                raise ValueError("test_fraction: cifar10 has its own test set")
+        elif self.archive is not None:
+            raise ValueError(f"archive is for cifar10 only: {self.source} needs no download")
+        elif self.test_fraction is None:
+            raise ValueError(f"{self.source} has no test set of its own: give test_fraction")
         return self
 
 
@@ -201,6 +197,22 @@ class WeightsConfig(Model):
         return self
 
 
+class TemperatureConfig(Model):
+    """Temperature of a relaxed draw (SNAS): falls linearly from epoch to epoch.
+
+    Attributes:
+        start: in the first epoch.
+        end: what it would reach in the epoch after the last.
+    """
+
+    start: PositiveFloat = 1.0
+    end: PositiveFloat = 0.03
+
+    def at(self, progress: float) -> float:
+        """The temperature when this share (0 to 1) of the epochs is done."""
+        return self.start + (self.end - self.start) * progress
+
+
 class AlphaConfig(Model):
     """Adam on alpha (defaults: the published protocol).
 
@@ -212,6 +224,7 @@ class AlphaConfig(Model):
         init_std: standard deviation of alpha's normal initialisation; 0 starts uniform.
         grad_clip: bound on the norm of alpha's gradient (the paper: 10 in DSNAS).
         cost_clamp: bound on each edge's sampled cost (the paper: 5 in DSNAS).
+        temperature: of SNAS's relaxed draws; the other methods have none.
     """
 
     lr: NonNegativeFloat = 3e-4
@@ -221,6 +234,7 @@ class AlphaConfig(Model):
     init_std: NonNegativeFloat = 1e-3
     grad_clip: PositiveFloat | None = None
     cost_clamp: PositiveFloat | None = None
+    temperature: TemperatureConfig = TemperatureConfig()
 
 
 class AugmentConfig(Model):
@@ -238,12 +252,33 @@ class TrainConfig(Model):
         batch_size: samples a step, of each split.
         augment: training augmentation.
         windows_per_epoch: rows of the `steps` table per epoch and split.
+        frozen_epochs: epochs before and again after training in which weights and alpha rest and
+            only costs are measured: at initialisation, and near convergence.
+        followed_samples: samples of each split whose loss, entropy and cost are recorded after
+            every epoch (the `samples` table).
     """
 
     epochs: PositiveInt = 150
     batch_size: Annotated[int, Field(ge=2)] = 96
     augment: AugmentConfig = AugmentConfig()
     windows_per_epoch: PositiveInt = 1
+    frozen_epochs: NonNegativeInt = 0
+    followed_samples: NonNegativeInt = 0
+
+    @property
+    def all_epochs(self) -> int:
+        """Epochs of the search, frozen ones included."""
+        return self.epochs + 2 * self.frozen_epochs
+
+    def trains(self, epoch: int) -> bool:
+        """Whether weights and alpha learn in this epoch (from 0, frozen ones counted)."""
+        return self.frozen_epochs <= epoch < self.frozen_epochs + self.epochs
+
+    @model_validator(mode="after")
+    def _followed_fit(self) -> TrainConfig:
+        if self.followed_samples > self.batch_size:
+            raise ValueError(f"followed_samples must not exceed batch_size ({self.batch_size})")
+        return self
 
 
 class RunConfig(Model):
@@ -283,11 +318,22 @@ class SearchConfig(Model):
     train: TrainConfig = TrainConfig()
     run: RunConfig = RunConfig()
 
+    @model_validator(mode="after")
+    def _uniform_does_not_learn(self) -> SearchConfig:
+        if self.method == "uniform" and self.alpha.lr:
+            raise ValueError("uniform samples without alpha: alpha.lr must be 0")
+        return self
+
+    @property
+    def condition(self) -> str:
+        """The id without the seed: searches that differ in nothing else share it."""
+        parts = [self.experiment, self.method, self.level, self.dataset]
+        return "_".join([*parts, *([self.variant] if self.variant else [])])
+
     @property
     def id(self) -> str:
         """A readable name, unique within a scale and safe as a file name."""
-        parts = [self.experiment, self.method, self.level, self.dataset]
-        return "_".join([*parts, *([self.variant] if self.variant else []), f"s{self.seed}"])
+        return f"{self.condition}_s{self.seed}"
 
     @property
     def canonical(self) -> str:
@@ -302,139 +348,3 @@ class SearchConfig(Model):
     def digest(self) -> str:
         """SHA-256 of :attr:`canonical`."""
         return hashlib.sha256(self.canonical.encode()).hexdigest()
-
-
-class Override(Model):
-    """Settings for some of an experiment's searches: those that match every named field."""
-
-    method: MethodName | None = None
-    level: Level | None = None
-    dataset: Name | None = None
-    set: dict[str, Any]
-
-    def matches(self, point: dict[str, Any]) -> bool:
-        """Whether a point of the design is meant."""
-        wanted = self.model_dump(exclude={"set"}, exclude_none=True)
-        return all(point[field] == value for field, value in wanted.items())
-
-
-class Experiment(Model):
-    """A crossed design: methods x levels x datasets x variants x seeds.
-
-    Attributes:
-        title: what the report calls it.
-        variants: named settings over the scale's `search` section; one unnamed when empty.
-        overrides: settings over the variant's, applied in order to the points they match.
-    """
-
-    title: str
-    methods: tuple[MethodName, ...] = Field(min_length=1, strict=False)
-    levels: tuple[Level, ...] = Field(min_length=1, strict=False)
-    datasets: tuple[Name, ...] = Field(min_length=1, strict=False)
-    seeds: tuple[NonNegativeInt, ...] = Field(min_length=1, strict=False)
-    variants: dict[Name, dict[str, Any]] = {}
-    overrides: tuple[Override, ...] = Field((), strict=False)
-
-    def points(self, base: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The raw settings of each search of the design, the experiment's id still missing."""
-        variants: list[tuple[str | None, dict[str, Any]]] = [*self.variants.items()] or [(None, {})]
-        for method, level, dataset, (variant, settings), seed in product(
-            self.methods, self.levels, self.datasets, variants, self.seeds
-        ):
-            point = {"method": method, "level": level, "dataset": dataset, "seed": seed}
-            merged = _merge(base, settings)
-            for override in self.overrides:
-                if override.matches(point):
-                    merged = _merge(merged, override.set)
-            yield {**merged, **point, "variant": variant}
-
-
-class ReportConfig(Model):
-    """What the figures show.
-
-    Attributes:
-        moments: shares of a search (0 to 1) at which the cell is drawn.
-    """
-
-    moments: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
-        (0.0, 0.33, 0.66, 1.0), min_length=1, strict=False
-    )
-
-
-class ClaimsConfig(Model):
-    """Thresholds of the paper's claims, fixed before the runs; `wiring.claims` defines the claims.
-
-    Attributes:
-        confidence: coverage of the intervals over seeds.
-        growth: P1: mean over edges of how far P(none) rose and then fell again.
-        width: P2: how much larger P(none) is on intermediate than on input edges.
-        failure: P3: share of edges on which none wins at the end.
-        failure_cause: P3: share of the search split's windows with loss above entropy.
-        sign: share of the windows in which the cost has the sign of the outcome.
-        follows: rank correlation of falling cost with rising accuracy.
-        direct: fact 1: largest residual in nats; only float32 rounding stands in the way.
-        path: fact 2: the same; BN's epsilon (1e-5) leaves a remainder too.
-        conservation: fact 3: the same.
-    """
-
-    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
-    growth: Annotated[float, Field(ge=0, le=1)] = 0.05
-    width: Annotated[float, Field(ge=0, le=1)] = 0.05
-    failure: Annotated[float, Field(ge=0, le=1)] = 0.9
-    failure_cause: Annotated[float, Field(ge=0, le=1)] = 0.5
-    sign: Annotated[float, Field(ge=0, le=1)] = 0.9
-    follows: Annotated[float, Field(ge=-1, le=1)] = 0.5
-    direct: PositiveFloat = 1e-3
-    path: PositiveFloat = 0.01
-    conservation: PositiveFloat = 0.01
-
-
-class ScaleConfig(Model):
-    """A scale file: datasets, defaults of a search, and the experiments."""
-
-    scale: Name
-    datasets: dict[Name, DatasetConfig]
-    search: dict[str, Any] = {}
-    experiments: dict[Name, Experiment] = Field(min_length=1)
-    report: ReportConfig = ReportConfig()
-    claims: ClaimsConfig = ClaimsConfig()
-
-    def searches(self, source: str = "config") -> dict[str, SearchConfig]:
-        """Expand every experiment into its searches, by id.
-
-        Args:
-            source: the file's name, for messages.
-
-        Raises:
-            ConfigError: a search is invalid, names an unknown dataset, or two share an id.
-        """
-        found: dict[str, SearchConfig] = {}
-        for name, experiment in self.experiments.items():
-            for dataset in experiment.datasets:
-                if dataset not in self.datasets:
-                    raise ConfigError(
-                        f"{source}: experiments.{name}.datasets: unknown dataset {dataset!r}, "
-                        f"expected one of {', '.join(self.datasets)}"
-                    )
-            for point in experiment.points(self.search):
-                try:
-                    search = SearchConfig.model_validate({**point, "experiment": name})
-                except ValidationError as error:
-                    raise ConfigError.from_validation(
-                        source, error, prefix=("experiments", name, "search")
-                    ) from None
-                if search.id in found:
-                    raise ConfigError(
-                        f"{source}: experiments.{name}: two searches share the id {search.id}"
-                    )
-                found[search.id] = search
-        return found
-
-
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Merge nested settings; what `over` says wins."""
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged

@@ -1,0 +1,148 @@
+"""The models of a scale file: the design of a study, and what judges and shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Annotated, Any
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, ValidationError
+
+from wiring.config.errors import ConfigError
+from wiring.config.search import DatasetConfig, Level, MethodName, Model, Name, SearchConfig
+
+
+class Override(Model):
+    """Settings for some of an experiment's searches: those that match every named field."""
+
+    method: MethodName | None = None
+    level: Level | None = None
+    dataset: Name | None = None
+    set: dict[str, Any]
+
+    def matches(self, point: dict[str, Any]) -> bool:
+        """Whether a point of the design is meant."""
+        wanted = self.model_dump(exclude={"set"}, exclude_none=True)
+        return all(point[field] == value for field, value in wanted.items())
+
+
+class Experiment(Model):
+    """A crossed design: methods x levels x datasets x variants x seeds.
+
+    Attributes:
+        title: what the report calls it.
+        variants: named settings over the scale's `search` section; one unnamed when empty.
+        overrides: settings over the variant's, applied in order to the points they match.
+    """
+
+    title: str
+    methods: tuple[MethodName, ...] = Field(min_length=1, strict=False)
+    levels: tuple[Level, ...] = Field(min_length=1, strict=False)
+    datasets: tuple[Name, ...] = Field(min_length=1, strict=False)
+    seeds: tuple[NonNegativeInt, ...] = Field(min_length=1, strict=False)
+    variants: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    overrides: tuple[Override, ...] = Field((), strict=False)
+
+    def points(self, base: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The raw settings of each search of the design, the experiment's id still missing."""
+        variants: list[tuple[str | None, dict[str, Any]]] = [*self.variants.items()] or [(None, {})]
+        for method, level, dataset, (variant, settings), seed in product(
+            self.methods, self.levels, self.datasets, variants, self.seeds
+        ):
+            point = {"method": method, "level": level, "dataset": dataset, "seed": seed}
+            merged = _merge(base, settings)
+            for override in self.overrides:
+                if override.matches(point):
+                    merged = _merge(merged, override.set)
+            yield {**merged, **point, "variant": variant}
+
+
+class ReportConfig(Model):
+    """What the figures show.
+
+    Attributes:
+        moments: shares of a search (0 to 1) at which the cell is drawn.
+    """
+
+    moments: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+        (0.0, 0.33, 0.66, 1.0), min_length=1, strict=False
+    )
+
+
+class ClaimsConfig(Model):
+    """Thresholds of the paper's claims, fixed before the runs; `wiring.claims` defines the claims.
+
+    Attributes:
+        confidence: coverage of the intervals over seeds.
+        growth: P1: mean over edges of how far P(none) rose and then fell again.
+        width: P2: how much larger P(none) is on intermediate than on input edges.
+        failure: P3: share of edges on which none wins at the end.
+        failure_cause: P3: share of the search split's windows with loss above entropy.
+        sign: share of the windows in which the cost has the sign of the outcome.
+        follows: rank correlation of falling cost with rising accuracy.
+        direct: fact 1: largest residual in nats; only float32 rounding stands in the way.
+        path: fact 2: the same; BN's epsilon (1e-5) leaves a remainder too.
+        conservation: fact 3: the same.
+    """
+
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    growth: Annotated[float, Field(ge=0, le=1)] = 0.05
+    width: Annotated[float, Field(ge=0, le=1)] = 0.05
+    failure: Annotated[float, Field(ge=0, le=1)] = 0.9
+    failure_cause: Annotated[float, Field(ge=0, le=1)] = 0.5
+    sign: Annotated[float, Field(ge=0, le=1)] = 0.9
+    follows: Annotated[float, Field(ge=-1, le=1)] = 0.5
+    direct: PositiveFloat = 1e-3
+    path: PositiveFloat = 0.01
+    conservation: PositiveFloat = 0.01
+
+
+class ScaleConfig(Model):
+    """A scale file: datasets, defaults of a search, and the experiments."""
+
+    scale: Name
+    datasets: dict[Name, DatasetConfig]
+    search: dict[str, Any] = Field(default_factory=dict)
+    experiments: dict[Name, Experiment] = Field(min_length=1)
+    report: ReportConfig = ReportConfig()
+    claims: ClaimsConfig = ClaimsConfig()
+
+    def searches(self, source: str = "config") -> dict[str, SearchConfig]:
+        """Expand every experiment into its searches, by id.
+
+        Args:
+            source: the file's name, for messages.
+
+        Raises:
+            ConfigError: a search is invalid, names an unknown dataset, or two share an id.
+        """
+        found: dict[str, SearchConfig] = {}
+        for name, experiment in self.experiments.items():
+            for dataset in experiment.datasets:
+                if dataset not in self.datasets:
+                    raise ConfigError(
+                        f"{source}: experiments.{name}.datasets: unknown dataset {dataset!r}, "
+                        f"expected one of {', '.join(self.datasets)}"
+                    )
+            for point in experiment.points(self.search):
+                try:
+                    search = SearchConfig.model_validate({**point, "experiment": name})
+                except ValidationError as error:
+                    raise ConfigError.from_validation(
+                        source, error, prefix=("experiments", name, "search")
+                    ) from None
+                if search.id in found:
+                    raise ConfigError(
+                        f"{source}: experiments.{name}: two searches share the id {search.id}"
+                    )
+                found[search.id] = search
+        return found
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Merge nested settings; what `over` says wins."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
