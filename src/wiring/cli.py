@@ -98,10 +98,12 @@ def search(
     """Run a search, or resume it from its last checkpoint."""
     config = parse_search(search)
     _speak(log)
-    from wiring.search import SearchError, run
+    from wiring.search import SearchError, StoppedError, run
 
     try:
         run(config, scale, data, out, checkpoints)
+    except StoppedError as error:
+        _end(str(error), 128 + error.signal)
     except SearchError as error:
         _end(str(error), FAILED)
 

@@ -1,7 +1,8 @@
-# What all rules share: the validated scale, and which modules of the package a command runs.
+# What all rules share: the validated scale, and the digest of the code that a command runs.
 from pathlib import Path
 
 from wiring.config import ConfigError, load_scale
+from wiring.provenance import code_digest, method_digest
 
 
 def read_scale(name: str):
@@ -19,19 +20,6 @@ def read_scale(name: str):
         raise SystemExit(str(error)) from None
 
 
-def code(*packages: str) -> list[str]:
-    """The modules that a command runs: what was computed by other code is computed again."""
-    # cli.py is left out: it only hands over, and every result would depend on every command.
-    places = [Path("src/wiring", package) for package in ("files.py", *packages)]
-    files = [path for place in places for path in (place, *place.rglob("*"))]
-    return sorted(str(path) for path in files if path.suffix in {".py", ".j2", ".css"})
-
-
-def condition_of(search) -> str:
-    """A search's id without its seed."""
-    return search.id.removesuffix(f"_s{search.seed}")
-
-
 def folder_of_tables(wildcards, input) -> Path:
     """The folder that a rule's input `tables` lies in."""
     return Path(input.tables[0]).parent
@@ -47,7 +35,7 @@ RESULTS = f"results/{SCALE.scale}"
 LOGS = f"logs/{SCALE.scale}"
 EXPERIMENTS = list(SCALE.experiments)
 # Condition -> its experiment.
-CONDITIONS = {condition_of(search): search.experiment for search in SEARCHES.values()}
+CONDITIONS = {search.condition: search.experiment for search in SEARCHES.values()}
 TABLES = ("searches", "edges", "ops", "statistics")
 FIGURES = ("probability.svg", "cost.svg", "statistics.svg", "wiring.svg", "wiring.gif")
 

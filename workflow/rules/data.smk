@@ -1,6 +1,4 @@
 rule prepare:
-    input:
-        code=code("config", "data"),
     output:
         train=f"{RESULTS}/data/{{dataset}}/train.parquet",
         test=f"{RESULTS}/data/{{dataset}}/test.parquet",
@@ -10,6 +8,7 @@ rule prepare:
     conda:
         "../../environment.yml"
     params:
+        code=code_digest("data"),
         dataset=lambda wildcards: SCALE.datasets[wildcards.dataset].model_dump_json(),
         out=subpath(output.train, parent=True),
     shell:

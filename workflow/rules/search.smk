@@ -1,12 +1,12 @@
 rule search:
     input:
-        code=code("config", "data", "space", "methods", "search", "cost", "trajectory"),
         data=lambda wildcards: expand(
             rules.prepare.output, dataset=SEARCHES[wildcards.search].dataset
         ),
     output:
         steps=f"{RESULTS}/trajectories/{{search}}/steps.parquet",
         epochs=f"{RESULTS}/trajectories/{{search}}/epochs.parquet",
+        samples=f"{RESULTS}/trajectories/{{search}}/samples.parquet",
         manifest=f"{RESULTS}/trajectories/{{search}}/manifest.json",
     log:
         f"{LOGS}/searches/{{search}}.log",
@@ -18,6 +18,8 @@ rule search:
         runtime=lambda wildcards: SEARCHES[wildcards.search].run.minutes,
         gpu=lambda wildcards: SEARCHES[wildcards.search].run.gpus,
     params:
+        code=code_digest("trajectories"),
+        method=lambda wildcards: method_digest(SEARCHES[wildcards.search].method),
         search=lambda wildcards: SEARCHES[wildcards.search].canonical,
         scale=SCALE.scale,
         data=lambda wildcards, input: Path(input.data[0]).parent,

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 import platform
 import resource
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
-from wiring import __version__
 from wiring.config import SearchConfig
-from wiring.data import load
+from wiring.data import Dataset, load
 from wiring.search import checkpoint
 from wiring.search.memory import keep_memory
 from wiring.search.trainer import Trainer
 from wiring.space.spatial import compile_kernels
 from wiring.tracking import Tracker
-from wiring.trajectory import VERSION, TrajectoryWriter
+from wiring.trajectory import TrajectoryWriter
 
 SPOKEN_EVERY = 5.0
 CHECKPOINT_EVERY = 30.0
@@ -34,6 +38,18 @@ log = logging.getLogger("wiring")
 
 class SearchError(RuntimeError):
     """A search cannot go on: one sentence says why."""
+
+
+class StoppedError(SearchError):
+    """A search was asked to stop, and can be taken up again.
+
+    Attributes:
+        signal: the signal that asked.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.signal = signal
 
 
 def run(config: SearchConfig, scale: str, data: Path, out: Path, checkpoints: Path) -> None:
@@ -47,7 +63,8 @@ def run(config: SearchConfig, scale: str, data: Path, out: Path, checkpoints: Pa
         checkpoints: folder that survives a killed search; removed at the end.
 
     Raises:
-        SearchError: no such device, or the loss stopped being finite.
+        SearchError: no such device, no memory or no space left, or the loss stopped being finite.
+        StoppedError: SIGINT or SIGTERM came; the epoch was finished and a checkpoint written.
         ValueError: the dataset is damaged or does not fit.
     """
     device = _device(config)
@@ -57,81 +74,180 @@ def run(config: SearchConfig, scale: str, data: Path, out: Path, checkpoints: Pa
     keep_memory()
     if config.run.compile:
         compile_kernels()
-    dataset = load(data)
-    trainer = Trainer(config, dataset, device)
-    writer = TrajectoryWriter(out, trainer.shape)
-    started, seconds, resumed = time.monotonic(), 0.0, 0
-    state = checkpoint.load(checkpoints, config.digest, device)
-    if state is not None:
-        trainer.load_state_dict(state["trainer"])
-        writer.load_state_dict(state["writer"])
-        seconds, resumed = state["seconds"], state["resumed"] + 1
-        log.info("%s: resumed after epoch %d", config.id, trainer.epoch)
-    first = datetime.now(UTC).isoformat(timespec="seconds")
-    tracker = Tracker(config, dataset.manifest, scale)
-    tracker.start()
-    try:
-        saved = spoken = started
-        begun = trainer.epoch
-        epochs = config.train.all_epochs
+    with _sentences(config):
+        search = _Search(config, scale, load(data), out, checkpoints, device)
+        search.run()
+    shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+class _Search:
+    """A search under way: the trainer, its record and its view."""
+
+    def __init__(
+        self,
+        config: SearchConfig,
+        scale: str,
+        dataset: Dataset,
+        out: Path,
+        checkpoints: Path,
+        device: torch.device,
+    ) -> None:
+        self.config, self.scale, self.dataset = config, scale, dataset
+        self.out, self.checkpoints, self.device = out, checkpoints, device
+        self.trainer = Trainer(config, dataset, device)
+        self.writer = TrajectoryWriter(out, self.trainer.shape)
+        self.begun, self.seconds, self.resumed = time.monotonic(), 0.0, 0
+        self.started = datetime.now(UTC).isoformat(timespec="seconds")
+        state = checkpoint.load(checkpoints, config.digest, device)
+        if state is not None:
+            self.trainer.load_state_dict(state["trainer"])
+            self.writer.load_state_dict(state["writer"])
+            self.seconds, self.resumed = state["seconds"], state["resumed"] + 1
+            log.info("%s: resumed after epoch %d", config.id, self.trainer.epoch)
+        self.tracker = Tracker(config, dataset.manifest, scale)
+
+    def run(self) -> None:
+        """All epochs that are left, then the trajectory."""
+        self.tracker.start()
+        try:
+            with _signals() as asked:
+                self._epochs(asked)
+            self.writer.close(self._manifest())
+        except BaseException as error:
+            self.tracker.fail(f"{type(error).__name__}: {error}")
+            raise
+        self.tracker.finish(self.out)
+
+    def _epochs(self, asked: list[int]) -> None:
+        trainer, epochs = self.trainer, self.config.train.all_epochs
+        first, saved, spoken = trainer.epoch, self.begun, self.begun
         while trainer.epoch < epochs:
-            rows: dict[str, dict[str, Any]] = {}
-            for table, row in trainer.run_epoch():
-                if not math.isfinite(row["loss"]):
-                    raise SearchError(
-                        f"{config.id}: the {row['split']} loss is {row['loss']} in epoch "
-                        f"{row['epoch']} (step {trainer.steps}): lower weights.lr or alpha.lr"
-                    )
-                writer.add(table, row)
-                if table == "steps":
-                    tracker.log_window(row, trainer.shape)
-                elif table == "epochs":
-                    tracker.log_epoch({**row, "step": trainer.steps})
-                    rows[row["split"]] = row
-            now = time.monotonic()
-            last = trainer.epoch == epochs
+            rows = self._epoch()
+            now, last = time.monotonic(), trainer.epoch == epochs
             if now - spoken >= SPOKEN_EVERY or last:
                 spoken = now
-                left = (now - started) / (trainer.epoch - begun) * (epochs - trainer.epoch)
-                log.info("%s", _progress(config, trainer, rows, left))
-            if now - saved >= CHECKPOINT_EVERY and not last:
+                left = (now - self.begun) / (trainer.epoch - first) * (epochs - trainer.epoch)
+                log.info("%s", _progress(self.config, trainer, rows, left))
+            if last:
+                return
+            if asked or now - saved >= CHECKPOINT_EVERY:
                 saved = now
-                checkpoint.save(
-                    checkpoints,
-                    trainer.epoch,
-                    {
-                        "digest": config.digest,
-                        "trainer": trainer.state_dict(),
-                        "writer": writer.state_dict(),
-                        "seconds": seconds + now - started,
-                        "resumed": resumed,
-                    },
+                self._checkpoint()
+            if asked:
+                raise StoppedError(
+                    f"{self.config.id}: stopped by {_name(asked[0])} after epoch {trainer.epoch} "
+                    f"of {epochs}: the same command goes on from there",
+                    asked[0],
                 )
-    except BaseException as error:
-        tracker.fail(f"{type(error).__name__}: {error}")
-        raise
-    writer.close(
-        {
-            "wiring_version": __version__,
-            "schema_version": VERSION,
-            "search": config.id,
-            "scale": scale,
-            "config": config.model_dump(mode="json"),
-            "config_sha256": config.digest,
-            "dataset": dataset.manifest,
+
+    def _epoch(self) -> dict[str, dict[str, Any]]:
+        """One epoch; returns its rows of `epochs` by split."""
+        rows: dict[str, dict[str, Any]] = {}
+        for table, row in self.trainer.run_epoch():
+            self.writer.add(table, row)
+            if not math.isfinite(row["loss"]):
+                self._give_up(row)
+            if table == "steps":
+                self.tracker.log_window(row, self.trainer.shape)
+            elif table == "epochs":
+                self.tracker.log_epoch({**row, "step": self.trainer.steps})
+                rows[row["split"]] = row
+        return rows
+
+    def _give_up(self, row: dict[str, Any]) -> NoReturn:
+        """Keep what was recorded, and say where the search went wrong."""
+        kept = self.checkpoints / "stopped"
+        self.writer.close(self._manifest(), kept)
+        good = checkpoint.newest(self.checkpoints)
+        alpha = self.trainer.alpha.detach().abs().max().item()
+        raise SearchError(
+            f"{self.config.id}: the {row['split']} loss is {row['loss']} in epoch {row['epoch']} "
+            f"(step {self.trainer.steps}, largest |alpha| {alpha:.3g}): lower weights.lr or "
+            f"alpha.lr; what was recorded is in {kept}, the last good checkpoint is "
+            f"{good or 'none yet'}"
+        )
+
+    def _checkpoint(self) -> None:
+        state = {
+            "digest": self.config.digest,
+            "trainer": self.trainer.state_dict(),
+            "writer": self.writer.state_dict(),
+            "seconds": self.seconds + time.monotonic() - self.begun,
+            "resumed": self.resumed,
+        }
+        checkpoint.save(self.checkpoints, self.trainer.epoch, state)
+
+    def _manifest(self) -> dict[str, Any]:
+        device = self.device
+        return {
+            "search": self.config.id,
+            "scale": self.scale,
+            "config": self.config.model_dump(mode="json"),
+            "config_sha256": self.config.digest,
+            "dataset": self.dataset.manifest,
             **_git(),
             "versions": _versions(),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-            "threads": config.run.threads,
-            "seconds": round(seconds + time.monotonic() - started, 3),
+            "threads": self.config.run.threads,
+            "seconds": round(self.seconds + time.monotonic() - self.begun, 3),
             "peak_memory_mb": _peak_memory_mb(),
-            "mlflow_run_id": tracker.run_id,
-            "started": first,
-            "resumed": resumed,
+            "mlflow_run_id": self.tracker.run_id,
+            "started": self.started,
+            "resumed": self.resumed,
         }
-    )
-    tracker.finish(out)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM in place of dying; a second one has its usual effect."""
+    asked: list[int] = []
+    # Only the main thread may say what a signal does.
+    own = threading.current_thread() is threading.main_thread()
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in _STOPS if own}
+
+    def handle(number: int, _: Any) -> None:
+        asked.append(number)
+        signal.signal(number, before[number])
+        log.info("%s: stopping after this epoch; again to stop at once", _name(number))
+
+    for number in before:
+        signal.signal(number, handle)
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+def _name(number: int) -> str:
+    return signal.Signals(number).name
+
+
+@contextmanager
+def _sentences(config: SearchConfig) -> Iterator[None]:
+    """Say in one sentence what the machine lacks."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
+        lacking = isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+            "can't allocate memory" in str(error)
+        )
+        if not lacking:
+            raise
+        raise SearchError(
+            f"{config.id}: out of memory: train.batch_size is {config.train.batch_size}, "
+            f"space.channels {config.space.channels}, space.cells {config.space.cells}: lower one"
+        ) from error
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise SearchError(
+            f"{config.id}: no space left on the device ({error.filename or error}): free some and "
+            "start again: it goes on from its last checkpoint"
+        ) from error
 
 
 def _device(config: SearchConfig) -> torch.device:

@@ -60,21 +60,23 @@ class TrajectoryWriter:
         for name, table in self._tables.items():
             table.load(state[name])
 
-    def close(self, manifest: Mapping[str, Any]) -> None:
+    def close(self, manifest: Mapping[str, Any], path: Path | None = None) -> None:
         """Write all tables and the manifest; the versions and files' SHA-256 are filled in.
 
         Equal rows give equal bytes of all tables.
 
         Args:
             manifest: the other fields of :data:`wiring.trajectory.schema.MANIFEST_FIELDS`.
+            path: another folder than the writer's own.
 
         Raises:
             ValueError: the manifest lacks a field that a reader needs.
         """
+        path = path or self._path
         missing = [name for name in REQUIRED if name not in manifest]
         if missing:
-            raise ValueError(f"{self._path}: manifest: missing {', '.join(missing)}")
-        with atomic_dir(self._path) as folder:
+            raise ValueError(f"{path}: manifest: missing {', '.join(missing)}")
+        with atomic_dir(path) as folder:
             files = {}
             for name, table in self._tables.items():
                 file = folder / f"{name}.parquet"
