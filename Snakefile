@@ -12,6 +12,13 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/report/index.html",
+        expand(f"{RESULTS}/report/{{experiment}}.html", experiment=EXPERIMENTS),
+        # Named too, or one that got lost would not be missed while what follows from it is there.
+        expand(
+            f"{RESULTS}/trajectories/{{search}}/{{file}}",
+            search=SEARCHES,
+            file=("steps.parquet", "epochs.parquet", "samples.parquet", "manifest.json"),
+        ),
 
 
 include: "workflow/rules/data.smk"

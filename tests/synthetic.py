@@ -34,6 +34,11 @@ def stays(edge: str, time: float) -> float:  # noqa: ARG001
     return 0.12 - 0.05 * time
 
 
+def deepens(edge: str, time: float) -> float:
+    """The inputs' edges into node 3 vanish: a chain is left."""
+    return 0.125 + 0.8 * time if edge in {"0-3", "1-3"} else 0.12 - 0.05 * time
+
+
 def config(**changes: Any) -> SearchConfig:
     base: dict[str, Any] = {
         "experiment": "E1",
@@ -58,12 +63,14 @@ def write_search(
     residual: float = 1e-6,
     skip: Callable[[float], float] = lambda time: 0.0,  # noqa: ARG005
     noise: float = 0.0,
+    inner: float = 0.0,
 ) -> Path:
     """Write a trajectory of one window per epoch and return its folder.
 
     Each op's cost is its edge's share of loss - entropy plus an offset per op that sums to zero,
     so every sum is known. Correct samples have cost -1 / (L E) an op (plus the offset), wrong
-    ones +1 / (L E), or the reverse.
+    ones +1 / (L E), or the reverse; so has each followed sample. `inner` is what an op on 2-3
+    costs beyond an input edge's.
     """
     shape = Shape(search.space.cells, search.space.edges, search.space.ops)
     edges, ops = len(shape.edges), len(shape.ops)
@@ -71,7 +78,7 @@ def write_search(
     offset = 0.05 * (np.arange(ops) - (ops - 1) / 2) / ops
     folder = root / search.id
     writer = TrajectoryWriter(folder, shape)
-    epochs = search.train.epochs
+    epochs = search.train.all_epochs
     for epoch in range(epochs):
         time = epoch / (epochs - 1)
         probability = np.empty((edges, ops))
@@ -86,6 +93,8 @@ def write_search(
             gap = loss(time) - entropy(time) + (0.3 if split == "search" else 0.0)
             share = np.zeros((shape.cells, edges))
             share[-1] = gap / edges
+            if inner:
+                share[-1, 4], share[-1, :4] = gap / edges + 0.8 * inner, gap / edges - 0.2 * inner
             cost = np.repeat(share[:, :, None], ops, axis=2) + offset
             cost[..., 0] = 0.0
             one = (1 if right_sign else -1) / (shape.cells * edges)
@@ -126,6 +135,21 @@ def write_search(
                 },
             )
             writer.add("epochs", _epoch(epoch, split, shape, scalars))
+            for sample in range(search.train.followed_samples):
+                correct = sample < accuracy * search.train.followed_samples
+                writer.add(
+                    "samples",
+                    {
+                        "epoch": epoch,
+                        "split": split,
+                        "sample": sample,
+                        "label": sample % 10,
+                        "correct": correct,
+                        "loss": 0.5 if correct else 2.5,
+                        "entropy": 1.0,
+                        "credit": np.full(edges, (-one if correct else one) * shape.cells),
+                    },
+                )
         test = {**scalars, "loss": scalars["loss"] + 0.1, "accuracy": accuracy - 0.05}
         writer.add("epochs", _epoch(epoch, "test", shape, test))
     writer.close(
@@ -135,6 +159,7 @@ def write_search(
             "config_sha256": search.digest,
             "dataset": {},
             "seconds": 12.5,
+            "mlflow_run_id": search.digest[:32],
         }
     )
     return folder

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy import stats
 
-from tests.synthetic import config, fails, grows, stays, write_search
-from wiring.claims import CLAIMS, Verdict, interval, judge, read, write
+from tests.synthetic import config, deepens, fails, grows, stays, write_search
+from wiring.claims import CLAIMS, Verdict, contrast, interval, judge, read, write
 from wiring.config import ClaimsConfig, ScaleConfig
 from wiring.dynamics import Dynamics
 from wiring.trajectory import Trajectory
@@ -28,12 +28,13 @@ def verdicts(
     level: str = "single",
     alpha: dict[str, float] | None = None,
     settings: Callable[[int], dict[str, Any]] = lambda _: {},
+    **changes: Any,
 ) -> dict[str, Verdict]:
     searches = [
         Trajectory.read(
             write_search(
                 root,
-                config(seed=seed, level=level, alpha=alpha or {}),
+                config(seed=seed, level=level, alpha=alpha or {}, **changes),
                 courses(seed),
                 noise=0.003,
                 **settings(seed),
@@ -65,6 +66,10 @@ def input_only(edge: str, time: float) -> float:
         ("P2", lambda _: input_only, "single", "not reproduced"),
         ("P2", lambda _: stays, "single", "not reproduced"),
         ("P2", half(grows, input_only), "single", "inconclusive"),
+        ("P2-shape", lambda _: grows, "single", "reproduced"),
+        ("P2-shape", lambda _: deepens, "single", "not reproduced"),
+        ("P2-shape", lambda _: stays, "single", "inconclusive"),  # every edge: nothing to choose
+        ("P2-shape", half(grows, deepens), "single", "inconclusive"),
         ("P3", lambda _: fails, "bi", "reproduced"),
         ("P3", lambda _: grows, "bi", "not reproduced"),
         ("P3", half(fails, grows), "bi", "inconclusive"),
@@ -93,6 +98,9 @@ RISES = {"entropy": lambda time: 2.2 - 3 * time}
         (("M-follows",), lambda _: {}, "reproduced"),
         (("M-follows",), lambda _: RISES, "not reproduced"),
         (("M-follows",), half({}, RISES), "inconclusive"),
+        (("M-correct-each", "M-wrong-each"), lambda _: {}, "reproduced"),
+        (("M-correct-each", "M-wrong-each"), lambda _: {"right_sign": False}, "not reproduced"),
+        (("M-correct-each", "M-wrong-each"), half({}, {"right_sign": False}), "inconclusive"),
         (("F1", "F3-inner", "F3-total"), lambda _: {}, "reproduced"),
         (("F1", "F3-inner", "F3-total"), lambda _: {"residual": 0.2}, "not reproduced"),
         (("F1", "F3-inner", "F3-total"), half({}, {"residual": 0.2}), "inconclusive"),
@@ -102,7 +110,8 @@ RISES = {"entropy": lambda time: 2.2 - 3 * time}
 def test_mechanism_and_laws(
     tmp_path: Path, claims: tuple[str, ...], settings: Callable[[int], Any], verdict: str
 ) -> None:
-    found = verdicts(tmp_path, level="bi", settings=settings)
+    train = {"epochs": 20, "followed_samples": 20}
+    found = verdicts(tmp_path, level="bi", settings=settings, train=train)
     assert {claim: found[claim].verdict for claim in claims} == dict.fromkeys(claims, verdict)
 
 
@@ -112,11 +121,58 @@ def test_claims_are_judged_only_where_they_apply(tmp_path: Path) -> None:
     bi = verdicts(tmp_path / "b", level="bi")
     frozen = verdicts(tmp_path / "c", alpha={"lr": 0.0})
     skipping = verdicts(tmp_path / "d", settings=lambda _: {"skip": lambda _: 0.2})
-    assert set(single) == everywhere | {"P1", "P2"}
+    uniform = verdicts(tmp_path / "e", alpha={"lr": 0.0}, method="uniform")
+    train = {"epochs": 20, "followed_samples": 4}
+    followed = verdicts(tmp_path / "f", level="bi", train=train)
+    assert set(single) == everywhere | {"P1", "P2", "P2-shape"}
     assert set(bi) == everywhere | {"P3", "P3-cause"}
     assert set(frozen) == everywhere
+    assert set(uniform) == everywhere | {"P2-cause"}
+    assert set(followed) == set(bi) | {"M-correct-each", "M-wrong-each"}
     assert set(skipping) == set(single) - {"F2", "F3-inner", "F3-total"}
-    assert everywhere | {"P1", "P2", "P3", "P3-cause"} == {claim.id for claim in CLAIMS}
+    assert {claim.id for claim in CLAIMS} == set().union(single, bi, uniform, followed)
+
+
+@pytest.mark.parametrize(
+    ("settings", "verdict"),
+    [
+        (lambda _: {"inner": 0.1}, "reproduced"),
+        (lambda _: {"inner": -0.1}, "not reproduced"),
+        (half({"inner": 0.1}, {"inner": -0.1}), "inconclusive"),
+    ],
+)
+def test_cost_of_intermediate_edges(
+    tmp_path: Path, settings: Callable[[int], Any], verdict: str
+) -> None:
+    found = verdicts(tmp_path, alpha={"lr": 0.0}, method="uniform", settings=settings)
+    assert found["P2-cause"].verdict == verdict
+    expected = np.mean([settings(seed)["inner"] for seed in range(SEEDS)])
+    assert found["P2-cause"].effect == pytest.approx(expected, abs=1e-6)
+
+
+def test_contrasts_are_paired_differences(tmp_path: Path) -> None:
+    folders = []
+    for seed in range(SEEDS):
+        for variant, course in (("free", grows), ("same", grows), ("cut", fails)):
+            search = config(seed=seed, variant=variant)
+            folders.append(write_search(tmp_path, search, course, noise=0.003))
+    dynamics = Dynamics.of([Trajectory.read(folder) for folder in folders])
+    found = {(c.variant, c.statistic): c for c in contrast(ClaimsConfig(), dynamics)}
+    assert {variant for variant, _ in found} == {"same", "cut"}
+    for (variant, statistic), one in found.items():
+        assert one.seeds == tuple(range(SEEDS))
+        if variant == "same":  # equal seeds, equal courses
+            assert one.values == (0.0,) * SEEDS, statistic
+            assert one.differs is False
+    cut = found["cut", "P(none) 0-3"]
+    last = dynamics.edges[(dynamics.edges["edge"] == "0-3")].groupby("search")["p_none"].last()
+    for seed, value in zip(cut.seeds, cut.values, strict=True):
+        name = f"E1_dsnas_single_digits_{{}}_s{seed}"
+        assert value == pytest.approx(last[name.format("cut")] - last[name.format("free")])
+    assert cut.differs
+    assert cut.effect > 0.8
+    assert found["cut", "edges_selected"].effect == -4
+    assert not contrast(ClaimsConfig(baseline="other"), dynamics)
 
 
 def test_one_seed_decides_a_law_but_no_tendency(tmp_path: Path) -> None:
@@ -180,8 +236,10 @@ def test_student_interval_covers() -> None:
 
 
 def test_file_holds_every_number_and_reads_back(tmp_path: Path) -> None:
-    found = list(verdicts(tmp_path).values())
-    write(found, ClaimsConfig(), tmp_path / "claims.json")
+    found = list(verdicts(tmp_path / "trajectories").values())
+    paths = (tmp_path / "trajectories").iterdir()
+    dynamics = Dynamics.of([Trajectory.read(path) for path in paths])
+    write(ClaimsConfig(), dynamics, tmp_path / "claims.json")
     content = json.loads((tmp_path / "claims.json").read_text())
     assert read(tmp_path / "claims.json") == found
     assert set(content["claims"]) == {claim.id for claim in CLAIMS}

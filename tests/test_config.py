@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import given
+from pydantic import ValidationError
 
 from tests.strategies import spaces
 from wiring.config import ConfigError, ScaleConfig, SearchConfig, SpaceConfig, load_scale
-from wiring.config import parse_search as parse
 
 ROOT = Path(__file__).parent.parent
 GOOD = {
@@ -61,7 +62,11 @@ def changed(path: str, value: object) -> dict[str, object]:
         ("datasets/digits/test_fraction", 1.5, r"digits.test_fraction: .*less than 1, got 1.5"),
         ("datasets/digits/search_fraction", 0.0, r"search_fraction: .*greater than 0, got 0.0"),
         ("datasets/digits/label_noise", -0.1, r"label_noise: .*greater than or equal to 0"),
-        ("datasets/digits/source", "mnist", r"datasets.digits.source: .*'digits' or 'cifar10'"),
+        (
+            "datasets/digits/source",
+            "mnist",
+            r"digits.source: .*'fashion' or 'cifar10', got 'mnist'",
+        ),
         ("datasets/..", {"source": "cifar10"}, r"datasets.*\.\..*match pattern.*got '\.\.'"),
         ("experiments/E1/methods", ["enas"], r"methods.0: unknown method.*darts, dsnas.*'enas'"),
         ("experiments/E1/levels", ["tri"], r"levels.0: .*'single' or 'bi'"),
@@ -114,47 +119,112 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_scale(tmp_path / "none.yaml")
 
 
-@pytest.mark.parametrize("name", ["smoke", "embedded", "paper"])
+SCALES = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
+EXPERIMENTS = [f"E{number}" for number in range(1, 8)]
+METHODS = {"dsnas", "snas", "darts", "proxylessnas"}
+
+
+@pytest.mark.parametrize("name", SCALES)
 def test_the_shipped_scales_are_valid(name: str) -> None:
     scale = load_scale(ROOT / "config" / f"{name}.yaml")
     assert scale.scale == name
     assert scale.searches()
 
 
-def test_embedded_crosses_methods_levels_hardness_and_seeds() -> None:
-    searches = load_scale(ROOT / "config/embedded.yaml").searches().values()
-    design = {(s.method, s.level, s.dataset, s.seed) for s in searches}
-    assert len(design) == len(searches)
-    for factor, least in ((0, 2), (1, 2), (2, 2), (3, 3)):
-        assert len({point[factor] for point in design}) >= least
+@pytest.mark.parametrize("name", ["smoke", "embedded", "paper"])
+def test_every_experiment_is_there(name: str) -> None:
+    assert list(load_scale(ROOT / f"config/{name}.yaml").experiments) == EXPERIMENTS
+
+
+@pytest.mark.parametrize("name", [name for name in SCALES if name != "smoke"])
+def test_five_seeds_everywhere(name: str) -> None:
+    scale = load_scale(ROOT / f"config/{name}.yaml")
+    assert all(len(set(one.seeds)) >= 5 for one in scale.experiments.values())
+
+
+def test_the_embedded_scales_cross_methods_levels_hardness_and_cells() -> None:
+    def design(name: str) -> set[tuple[str, ...]]:
+        searches = load_scale(ROOT / f"config/{name}.yaml").searches().values()
+        return {
+            (s.method, s.level, s.dataset, str(s.space.nodes))
+            for s in searches
+            if s.experiment in {"E1", "E5"}
+        }
+
+    def crossed(methods: set[str], datasets: set[str], nodes: str) -> set[tuple[str, ...]]:
+        return set(product(methods, ("single", "bi"), datasets, (nodes,)))
+
+    hard = {"digits", "digits-noisy"}
+    assert design("embedded") == crossed({"dsnas", "darts"}, hard, "2")
+    assert design("embedded-wide") == crossed(METHODS, hard | {"digits-few", "fashion"}, "2")
+    assert design("embedded-full") == crossed(METHODS, hard, "4")
+
+
+PAPER = load_scale(ROOT / "config/paper.yaml")
+
+
+def of_paper(*experiments: str) -> list[SearchConfig]:
+    return [s for s in PAPER.searches().values() if s.experiment in experiments]
 
 
 def test_paper_is_the_published_protocol() -> None:
-    scale = load_scale(ROOT / "config/paper.yaml")
-    assert all(d.source == "cifar10" and d.search_fraction == 0.5 for d in scale.datasets.values())
-    for s in scale.searches().values():
-        assert (s.space.cells, s.space.nodes, s.space.channels) == (8, 2, 16)
+    (dataset,) = PAPER.datasets.values()
+    assert (dataset.source, dataset.search_fraction) == ("cifar10", 0.5)
+    assert (dataset.label_noise, dataset.train_samples) == (0, None)
+    for s in of_paper(*EXPERIMENTS):
+        assert s.space.channels == 16
         assert s.space.ops == SpaceConfig().ops
-        assert s.train.batch_size == 96
+        assert s.train.batch_size == (64 if s.experiment == "E6" else 96)
         assert s.train.epochs == (150 if s.level == "single" else 50)
-        assert s.train.augment.crop_padding == 4
-        assert s.train.augment.flip
+        assert (s.train.augment.crop_padding, s.train.augment.flip) == (4, True)
         w, a = s.weights, s.alpha
-        assert (w.lr, w.lr_min, w.momentum, w.weight_decay, w.grad_clip) == (
-            0.025,
-            0.001,
-            0.9,
-            3e-4,
-            5,
-        )
-        assert (a.lr, a.beta1, a.beta2, a.weight_decay, a.init_std) == (
-            3e-4,
-            0.5,
-            0.999,
-            1e-3,
-            1e-3,
-        )
-        assert (a.grad_clip, a.cost_clamp) == ((10, 5) if s.method == "dsnas" else (None, None))
+        assert (w.lr, w.lr_min, w.momentum, w.weight_decay) == (0.025, 0.001, 0.9, 3e-4)
+        assert w.grad_clip == 5
+        assert (a.beta1, a.beta2, a.weight_decay) == (0.5, 0.999, 1e-3)
+        assert (a.lr, a.init_std) == ((0, 0) if s.method == "uniform" else (3e-4, 1e-3))
+        if s.method == "dsnas":
+            assert (a.grad_clip, a.cost_clamp) == (10, 5)
+        if s.method == "darts":
+            assert (a.grad_clip, a.cost_clamp) == (None, None)
+
+
+def test_paper_wiring_experiments() -> None:
+    for name, level in (("E1", "single"), ("E5", "bi")):
+        found = {(s.method, s.level, s.space.cells, s.space.nodes) for s in of_paper(name)}
+        assert found == set(product(METHODS, (level,), (8,), (2, 4)))
+        assert not any(s.space.delete_edges or s.space.fix_edges for s in of_paper(name))
+
+
+def test_paper_cost_experiments() -> None:
+    """One minimal cell, uniform sampling; E3's single path; no skip on 2-3 in E4 and E6."""
+    for s in of_paper("E2", "E3", "E4", "E6"):
+        assert (s.method, s.space.cells, s.space.nodes) == ("uniform", 1, 2)
+        assert s.level == ("bi" if s.experiment == "E6" else "single")
+        skips = "skip_connect" in s.space.choices("2-3")
+        assert skips == (s.experiment == "E2" or s.variant == "all-ops")
+        assert bool(s.train.frozen_epochs) == (s.experiment == "E2")
+        assert bool(s.train.followed_samples) == (s.experiment in {"E4", "E6"})
+    for s in of_paper("E3"):
+        assert s.space.output_nodes == (3,)
+        assert s.space.edges == ("1-2", "2-3")
+        assert len(s.space.choices("1-2")) == 1
+        assert "conv" in s.space.choices("1-2")[0]
+
+
+@pytest.mark.parametrize("name", ["embedded", "paper"])
+def test_interventions_fix_forbid_and_delete(name: str) -> None:
+    scale = load_scale(ROOT / f"config/{name}.yaml")
+    spaces = [s.space for s in scale.searches().values() if s.experiment == "E7"]
+    for kind in ("fix_edges", "forbid_ops", "delete_edges", "output_nodes"):
+        assert any(getattr(space, kind) for space in spaces), kind
+    assert scale.claims.baseline in scale.experiments["E7"].variants
+
+
+def test_uniform_sampling_does_not_learn() -> None:
+    raw = {"experiment": "E2", "dataset": "d", "method": "uniform", "level": "bi", "seed": 1}
+    with pytest.raises(ValidationError, match=r"alpha\.lr must be 0"):
+        SearchConfig.model_validate(raw)
+    assert SearchConfig.model_validate({**raw, "alpha": {"lr": 0.0}}).condition == "E2_uniform_bi_d"
 
 
 def test_overrides_and_variants_expand() -> None:
@@ -181,7 +251,7 @@ def test_a_search_survives_its_canonical_text(space: SpaceConfig) -> None:
     search = SearchConfig(
         experiment="E1", dataset="d", method="dsnas", level="bi", seed=1, space=space
     )
-    again = parse(search.canonical)
+    again = SearchConfig.model_validate_json(search.canonical)
     assert again == search
     assert again.digest == search.digest
 
@@ -193,8 +263,3 @@ def test_a_search_is_what_its_results_depend_on() -> None:
 
     assert digest() == digest(memory_mb=9000, minutes=5, gpus=1)
     assert digest() != digest(threads=2)
-
-
-def test_a_search_that_is_not_json_is_refused() -> None:
-    with pytest.raises(ConfigError, match="search"):
-        parse("{")

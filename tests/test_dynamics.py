@@ -11,10 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.synthetic import config, fails, grows, stays, write_search
-from wiring.dynamics import MEANINGS, Dynamics, build, edge_table, op_table, statistics_table
+from wiring.config import SpaceConfig
+from wiring.dynamics import (
+    MEANINGS,
+    TABLES,
+    CellShape,
+    Dynamics,
+    build,
+    cell_shape,
+    edge_table,
+    op_table,
+    phase_table,
+    sample_table,
+    statistics_table,
+    uniform_shape,
+)
 from wiring.trajectory import Trajectory
-
-TABLES = ("searches", "edges", "ops", "statistics")
 
 
 def read(root: Path, **changes: object) -> Trajectory:
@@ -236,3 +248,133 @@ def test_faults_are_named(tmp_path: Path) -> None:
         Dynamics.read(tmp_path)
     with pytest.raises(ValueError, match="unknown condition 'x', expected one of E1_dsnas"):
         Dynamics.of([Trajectory.read(folder)]).condition("x")
+
+
+@pytest.mark.parametrize(
+    ("edges", "outputs", "shape"),
+    [
+        # The examples of Shu et al. (2020): the widest cell, a chain, and what lies between.
+        (["0-2", "1-2", "0-3", "1-3", "0-4", "1-4", "0-5", "1-5"], (2, 3, 4, 5), (2, 4)),
+        (["0-2", "1-2", "0-3", "2-3", "0-4", "3-4", "0-5", "4-5"], (2, 3, 4, 5), (5, 2.5)),
+        (["0-2", "1-2", "0-3", "1-3"], (2, 3), (2, 2)),
+        (["0-2", "1-2", "2-3"], (2, 3), (3, 1)),
+        (["2-3"], (2, 3), (0, 0)),  # no input reaches it
+        (["0-2", "1-2", "0-3"], (3,), (2, 1)),  # node 2 does not reach the output
+        (["0-2", "2-3"], (3,), (3, 1)),
+        ([], (2, 3), (0, 0)),
+    ],
+)
+def test_depth_and_width_by_hand(
+    edges: list[str], outputs: tuple[int, ...], shape: tuple[float, float]
+) -> None:
+    assert cell_shape(edges, outputs) == shape
+
+
+@given(st.integers(1, 3), st.data())
+@settings(max_examples=50, deadline=None)
+def test_depth_is_the_longest_path_by_brute_force(nodes: int, data: st.DataObject) -> None:
+    names = SpaceConfig(nodes=nodes).all_edges
+    edges = [name for name in names if data.draw(st.booleans())]
+    pairs = [tuple(map(int, name.split("-"))) for name in edges]
+
+    def longest(node: int) -> int:
+        """Connections from an input to the node; -99 where there is no path."""
+        if node < 2:
+            return 0
+        return max([1 + longest(i) for i, j in pairs if j == node], default=-99)
+
+    found = cell_shape(edges, range(2, nodes + 2))
+    expected = 1 + max(longest(node) for node in range(2, nodes + 2))
+    assert found.depth == max(expected, 0)
+    assert found.width <= nodes
+
+
+def test_shape_of_uniform_cells_by_sampling() -> None:
+    space = SpaceConfig(
+        nodes=3, ops=("none", "skip_connect", "sep_conv_3x3"), fix_edges={"0-2": "skip_connect"}
+    )
+    random = np.random.default_rng(0)
+    found: dict[int | None, list[CellShape]] = {None: []}
+    for _ in range(20_000):
+        there = [e for e in space.edges if e == "0-2" or random.integers(3) > 0]
+        shape = cell_shape(there, (2, 3, 4))
+        if shape.depth:
+            found[None].append(shape)
+            found.setdefault(len(there) - 1, []).append(shape)
+    for count, shapes in found.items():
+        if len(shapes) > 200:
+            error = 5 * np.std(shapes, axis=0) / len(shapes) ** 0.5 + 1e-9
+            difference = np.abs(np.mean(shapes, axis=0) - uniform_shape(space, count))
+            assert (difference <= error).all(), count
+
+
+def test_the_final_cell_is_held_against_as_many_edges(tmp_path: Path) -> None:
+    row = summary(write_search(tmp_path, config(), grows))
+    assert (row["depth"], row["width"]) == (2, 2)
+    # Of the five cells with four edges, the one without 2-3 has depth 2, the others 3.
+    alike = uniform_shape(config().space, 4)
+    assert (row["depth_null"], row["width_null"]) == alike
+    assert alike.depth == pytest.approx((2 + 4 * 3) / 5)
+    assert row["wider"] == pytest.approx((2 - alike.width) - (2 - alike.depth))
+
+
+def test_wiring_is_undefined_where_alpha_rests(tmp_path: Path) -> None:
+    row = summary(write_search(tmp_path, config(alpha={"lr": 0.0}), stays))
+    for name in ("edges_selected", "none_input_final", "width_gap", "growth", "depth", "wider"):
+        assert np.isnan(row[name]), name
+    assert row["edges_free"] == 5
+    assert row["positive_share"] >= 0
+
+
+def test_followed_samples_by_hand(tmp_path: Path) -> None:
+    train = {"epochs": 20, "followed_samples": 10}
+    trajectory = read(tmp_path, level="bi", train=train)
+    table = sample_table(trajectory)
+    assert len(table) == 2 * 20 * 10
+    # Five edges of +-1 / 5: one nat a sample, with the sign of the outcome.
+    np.testing.assert_allclose(table["credit"], np.where(table["correct"], -1, 1), atol=1e-6)
+    search = table[(table["split"] == "search") & (table["epoch"] == 3)]
+    assert search["sample"].tolist() == list(range(10))
+    row = Dynamics.of([trajectory]).searches.iloc[0]
+    assert (row["sample_correct"], row["sample_wrong"]) == (1, 1)
+
+
+def test_phases_pool_their_windows(tmp_path: Path) -> None:
+    train = {"epochs": 3, "frozen_epochs": 2}
+    trajectory = read(tmp_path, alpha={"lr": 0.0}, train=train)
+    rows, cells, edges, ops = trajectory.array("cost_mean").shape
+    assert rows == 7
+    random = np.random.default_rng(0)
+    # Single steps, from which windows of unequal counts are made.
+    count = random.integers(1, 6, (rows, edges, ops))
+    steps = random.normal(size=(rows, cells, edges, ops, 5))
+    mean, variance = np.zeros((2, rows, cells, edges, ops))
+    pooled: dict[tuple[str, int, int], list[list[float]]] = {}
+    for w, e, o in np.ndindex(rows, edges, ops):
+        own = steps[w, :, e, o, : count[w, e, o]]
+        mean[w, :, e, o], variance[w, :, e, o] = own.mean(-1), own.var(-1)
+        phase = "initial" if w < 2 else "converged" if w >= 5 else "training"
+        pooled.setdefault((phase, e, o), []).append(own)
+    changed = altered(trajectory, cost_mean=mean, cost_var=variance, count=count)
+    table = phase_table(changed).set_index(["phase", "edge", "op"])
+    assert set(table.index.get_level_values("phase")) == {"initial", "converged"}
+    for (phase, e, o), windows in pooled.items():
+        if phase != "training":
+            together = np.concatenate(windows, axis=1)
+            row = table.loc[(phase, trajectory.shape.edges[e], trajectory.shape.ops[o])]
+            assert row["count"] == together.shape[1]
+            assert row["cost_mean"] == pytest.approx(together.mean(1).mean(), abs=1e-5)
+            assert row["cost_std"] == pytest.approx(together.std(1).mean(), abs=1e-5)
+
+
+def test_cost_gap_by_hand(tmp_path: Path) -> None:
+    row = summary(write_search(tmp_path, config(), inner=0.25))
+    assert row["cost_gap"] == pytest.approx(0.25, abs=1e-6)
+
+
+def test_nothing_recorded_leaves_empty_tables(tmp_path: Path) -> None:
+    dynamics = Dynamics.of([read(tmp_path)])
+    assert len(dynamics.samples) == len(dynamics.phases) == 0
+    build([tmp_path / "E1_dsnas_single_digits_s0"], tmp_path / "out")
+    again = Dynamics.read(tmp_path / "out")
+    assert list(again.phases.columns) == list(dynamics.phases.columns)

@@ -6,19 +6,25 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
 from tests.synthetic import config, fails, grows, stays, write_search
 from wiring.config import OPS
-from wiring.dynamics import Dynamics
+from wiring.config.scale import figures_of
+from wiring.dynamics import TABLES, Dynamics
 from wiring.figures import (
     draw_all,
     draw_condition,
     draw_cost,
+    draw_experiment,
+    draw_interventions,
     draw_overview,
+    draw_phases,
     draw_probability,
+    draw_samples,
     draw_statistics,
     draw_wiring,
 )
@@ -35,6 +41,13 @@ CUT = {
     "fix_edges": {"1-2": "sep_conv_3x3"},
     "output_nodes": [3],
 }
+RESTING = {
+    "experiment": "E2",
+    "method": "uniform",
+    "level": "bi",
+    "alpha": {"lr": 0.0},
+    "train": {"epochs": 6, "frozen_epochs": 2, "followed_samples": 5},
+}
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +60,8 @@ def dynamics(tmp_path_factory: pytest.TempPathFactory) -> Dynamics:
             write_search(root, config(seed=seed, train={"epochs": 70}), grows, **shifted),
             write_search(root, config(seed=seed, level="bi", space=FULL), fails, **shifted),
             write_search(root, config(seed=seed, variant="cut", space=CUT), stays, **shifted),
+            write_search(root, config(seed=seed, variant="free"), fails, **shifted),
+            write_search(root, config(seed=seed, **RESTING), stays, **shifted),
         ]
     return Dynamics.of([Trajectory.read(folder) for folder in folders])
 
@@ -168,10 +183,77 @@ def test_overview(dynamics: Dynamics, tmp_path: Path) -> None:
     draw_overview(dynamics, tmp_path / "overview.svg")
     assert re.search(r"<svg", (tmp_path / "overview.svg").read_text())
     figure = draw_all(dynamics)
-    scatter = figure.axes[0]
-    # Two seeds of each of two conditions, for two edge classes; the intervention is left out.
-    assert sum(len(dots.get_offsets()) for dots in scatter.collections) == 2 * 2 * 2
-    assert len(figure.axes) == 1 + 2
+    shown = dynamics.searches[dynamics.searches["alpha_learns"] & ~dynamics.searches["intervened"]]
+    assert len(shown) == 6
+    # A mark a search in each of the three upper panels; E2's rest, and the cut is left out.
+    for axes in figure.axes[:3]:
+        assert sum(len(dots.get_offsets()) for dots in axes.collections) == len(shown)
+    for axes, kind in zip(figure.axes, ("input", "intermediate"), strict=False):
+        marks = np.concatenate([dots.get_offsets() for dots in axes.collections])
+        expected = shown[["positive_share", f"none_{kind}_final"]].to_numpy()
+        np.testing.assert_allclose(np.sort(marks, axis=0), np.sort(expected, axis=0))
+    assert len(figure.axes) == 3 + 2
+
+
+def test_samples_are_lines_in_the_colour_of_their_outcome(dynamics: Dynamics) -> None:
+    tables = dynamics.condition("E2_uniform_bi_digits")
+    figure = draw_samples(tables)
+    assert len(figure.axes) == 4 * 2
+    (lines,) = figure.axes[0].collections
+    assert len(lines.get_segments()) == 5 * (10 - 1)
+    own = tables.samples[(tables.samples["seed"] == 0) & (tables.samples["split"] == "train")]
+    first = own[own["sample"] == 0].sort_values("epoch")
+    np.testing.assert_allclose(lines.get_segments()[0][:, 1], first["loss"][:2])
+    assert "100% of correct and 100% of wrong" in texts(figure)
+
+
+def test_phases_have_a_panel_an_edge(dynamics: Dynamics) -> None:
+    tables = dynamics.condition("E2_uniform_bi_digits")
+    figure = draw_phases(tables)
+    assert len(figure.axes) == 2 * 5
+    bars = [bar for bar in figure.axes[0].lines if bar.get_markersize() == 10]
+    means = tables.phases[
+        (tables.phases["phase"] == "initial") & (tables.phases["edge"] == "0-2")
+    ].groupby("op", sort=False)["cost_mean"]
+    drawn = [bar.get_ydata()[0] for bar in bars]
+    np.testing.assert_allclose(drawn, means.mean().drop("none").to_numpy())
+
+
+def test_interventions_show_every_search(dynamics: Dynamics) -> None:
+    tables = dynamics.condition(f"{CONDITION}_cut")
+    free = dynamics.condition(f"{CONDITION}_free")
+    both = Dynamics(
+        *(
+            pd.concat([getattr(one, name) for one in (free, tables)], ignore_index=True)
+            for name in TABLES
+        )
+    )
+    figure = draw_interventions(both, "free")
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["free", "cut"]
+    shown = [line.get_ydata() for line in figure.axes[0].lines if line.get_marker() == "o"]
+    last = free.edges[free.edges["step"] == free.edges["step"].max()]
+    np.testing.assert_allclose(shown[0], last[last["edge"] == "0-2"]["p_none"])
+    assert {"deleted", "fixed"} <= set(texts(figure).split())
+
+
+def test_an_experiments_files_are_those_its_config_says(dynamics: Dynamics, tmp_path: Path) -> None:
+    searches = {
+        CONDITION: config(),
+        f"{CONDITION}_cut": config(variant="cut", space=CUT),
+        "E2_uniform_bi_digits": config(**RESTING),
+    }
+    for condition, search in searches.items():
+        draw_experiment(dynamics.condition(condition), tmp_path)
+        names = {path.name for path in (tmp_path / condition).iterdir()}
+        assert names == set(figures_of(search))
+    assert not (tmp_path / "E1").exists(), "one variant is no intervention"
+    draw_experiment(
+        Dynamics(
+            *(getattr(dynamics, n).query("condition != 'E2_uniform_bi_digits'") for n in TABLES)
+        ),
+        tmp_path,
+    )
+    assert (tmp_path / "E1/interventions.svg").stat().st_size > 0
 
 
 def test_frozen_searches_leave_an_empty_overview(tmp_path: Path) -> None:

@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import synthetic
-from wiring.claims import CLAIMS, judge
+from wiring.claims import CLAIMS
 from wiring.claims import write as write_claims
 from wiring.config import ClaimsConfig, ScaleConfig
 from wiring.dynamics import MEANINGS, Dynamics
-from wiring.report import write
+from wiring.report import write, write_page
 from wiring.report.embed import data_uri, shrink
 from wiring.report.sections import FIGURES, SECTIONS, VERDICTS
 from wiring.report.write import number
@@ -66,23 +66,30 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
+EXPERIMENT = {
+    "title": "Wiring trajectories",
+    "methods": ["dsnas", "darts"],
+    "levels": ["single", "bi"],
+    "datasets": ["digits"],
+    "seeds": [0, 1, 2],
+    "variants": {"free": {}, "cut": {"train": {"followed_samples": 4, "frozen_epochs": 1}}},
+}
+COURSES = {"free": synthetic.grows, "cut": synthetic.fails}
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Claims and figures of three conditions; the tables are made from the trajectories."""
+    """Claims and figures of eight conditions; the tables are made from the trajectories."""
     root = tmp_path_factory.mktemp("study")
-    for seed in range(3):
-        search = synthetic.config(seed=seed)
-        synthetic.write_search(root / "trajectories", search, noise=0.002)
-        search = synthetic.config(seed=seed, method="darts")
-        synthetic.write_search(root / "trajectories", search, synthetic.stays)
-        search = synthetic.config(seed=seed, level="bi")
-        synthetic.write_search(root / "trajectories", search, synthetic.fails)
-    write_claims(judge(ClaimsConfig(), tables(root)), ClaimsConfig(), root / "claims.json")
-    for condition in tables(root).searches["condition"].unique():
-        (root / "figures" / condition).mkdir(parents=True)
-        for name in FIGURES:
-            path = root / "figures" / condition / name
-            path.write_bytes(b"GIF89a") if name.endswith("gif") else path.write_text(SVG)
+    for search in scale().searches().values():
+        synthetic.write_search(
+            root / "trajectories", search, COURSES[search.variant or ""], noise=0.002
+        )
+    write_claims(ClaimsConfig(), tables(root), root / "claims.json")
+    for figure in scale().figures("E1"):
+        path = root / "figures" / figure
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"GIF89a") if figure.endswith("gif") else path.write_text(SVG)
     (root / "figures/overview.svg").write_text(SVG)
     return root
 
@@ -92,33 +99,41 @@ def tables(root: Path) -> Dynamics:
 
 
 def scale(**changes: object) -> ScaleConfig:
-    experiment = {
-        "title": "Wiring trajectories",
-        "methods": ["dsnas", "darts"],
-        "levels": ["single"],
-        "datasets": ["digits"],
-        "seeds": [0, 1, 2],
-        **changes,
-    }
     digits = {"source": "digits", "test_fraction": 0.2}
-    return ScaleConfig.model_validate(
-        {"scale": "tiny", "datasets": {"digits": digits}, "experiments": {"E1": experiment}}
-    )
+    raw = {
+        "scale": "tiny",
+        "datasets": {"digits": digits},
+        "search": {"space": {"cells": 2, "channels": 4}, "train": {"epochs": 12}},
+        "experiments": {"E1": {**EXPERIMENT, **changes}},
+    }
+    return ScaleConfig.model_validate(raw)
 
 
 def report(root: Path, out: Path, **changes: object) -> str:
-    write(scale(**changes), tables(root), root / "claims.json", root / "figures", out)
+    overview = root / "figures/overview.svg"
+    write(scale(**changes), tables(root), root / "claims.json", overview, out)
+    return out.read_text()
+
+
+def experiment(root: Path, out: Path, **changes: object) -> str:
+    inputs = (tables(root), root / "claims.json", root / "figures")
+    write_page(scale(**changes), "E1", *inputs, out)
     return out.read_text()
 
 
 @pytest.fixture(scope="module")
 def text(study: Path) -> str:
-    return report(study, study / "index.html")
+    return report(study, study / "report/index.html")
 
 
 @pytest.fixture(scope="module")
-def page(text: str) -> Page:
-    return Page(text)
+def page_text(study: Path) -> str:
+    return experiment(study, study / "report/E1.html")
+
+
+@pytest.fixture(scope="module")
+def pages(text: str, page_text: str) -> dict[str, Page]:
+    return {"index.html": Page(text), "E1.html": Page(page_text)}
 
 
 def words(text: str) -> str:
@@ -127,32 +142,51 @@ def words(text: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", text)).replace("\u200b", "").split())
 
 
-def test_one_file_that_needs_nothing_else(page: Page) -> None:
-    assert not page.all("script")
-    assert not page.all("link")
-    assert not page.all("iframe")
+@pytest.mark.parametrize("name", ["index.html", "E1.html"])
+def test_a_page_needs_nothing_else(pages: dict[str, Page], name: str) -> None:
+    page = pages[name]
+    for tag in ("script", "link", "iframe"):
+        assert not page.all(tag)
     for image in page.all("img"):
         assert image["src"].startswith(("data:image/svg+xml,", "data:image/gif;base64,"))
-    assert all(link["href"].startswith("#") for link in page.all("a"))
 
 
-def test_every_anchor_exists_once(page: Page) -> None:
-    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
-    assert len(ids) == len(set(ids))
-    assert {link["href"][1:] for link in page.all("a")} <= set(ids)
+def test_every_link_leads_somewhere(pages: dict[str, Page], study: Path) -> None:
+    """To an anchor of one of the pages, to a trajectory beside them, or to MLflow's own UI."""
+    anchors = {}
+    for name, page in pages.items():
+        ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+        assert len(ids) == len(set(ids))
+        anchors[name] = set(ids)
+    for name, page in pages.items():
+        for link in page.all("a"):
+            target, _, anchor = link["href"].partition("#")
+            if target.startswith("../trajectories/"):
+                assert (study / "report" / target).is_file()
+            elif target == "http://127.0.0.1:5000/":
+                assert anchor.startswith("/runs/")
+            else:
+                assert (target or name) in pages
+                assert not anchor or anchor in anchors[target or name], link
 
 
-def test_every_figure_has_its_own_description(page: Page) -> None:
-    described = [image["alt"] for image in page.all("img")]
-    assert len(described) == 1 + 3 * len(FIGURES)
+def test_every_figure_has_its_own_description(pages: dict[str, Page]) -> None:
+    described = [image["alt"] for image in pages["E1.html"].all("img")]
+    assert len(described) == len(scale().figures("E1"))
     assert len(set(described)) == len(described)
     assert all(len(alt) > 40 for alt in described)
+    assert len(pages["index.html"].all("img")) == 1
 
 
-def test_the_story_has_the_papers_order(page: Page) -> None:
-    ids = [section["id"] for section in page.all("section")]
-    order = ["searched", "growth", "width", "failure", "mechanism", "facts", "all"]
-    assert [each for each in ids if each in order] == order
+def test_every_figure_has_a_title() -> None:
+    drawn = {path.rpartition("/")[2] for path in scale().figures("E1")}
+    assert drawn == set(FIGURES)
+
+
+def test_the_story_has_the_papers_order(pages: dict[str, Page]) -> None:
+    ids = [section["id"] for section in pages["index.html"].all("section")]
+    order = ["verdicts", "where", "searched", "growth", "width", "failure", "mechanism", "facts"]
+    assert [each for each in ids if each in {*order, "all"}] == [*order, "all"]
 
 
 def test_every_claim_is_told_once() -> None:
@@ -184,9 +218,9 @@ def test_numbers_are_those_of_the_tables(study: Path, text: str) -> None:
     values = [
         row["growth"]
         for _, row in searches.iterrows()
-        if row["condition"] == "E1_dsnas_single_digits"
+        if row["condition"] == "E1_dsnas_single_digits_free"
     ]
-    row = r'<tr><th scope="row"><a href="#E1_dsnas_single_digits.*?</tr>'
+    row = r'<tr><th scope="row"><a href="E1.html#E1_dsnas_single_digits_free.*?</tr>'
     (line,) = re.findall(row, section, re.DOTALL)
     shown = words(line)
     assert number(sum(values) / 3) in shown
@@ -195,13 +229,38 @@ def test_numbers_are_those_of_the_tables(study: Path, text: str) -> None:
     assert "E1_dsnas_bi_digits" not in section
 
 
-def test_every_search_can_be_traced(study: Path, text: str) -> None:
-    shown = words(text.split('<section id="searches">')[1].split("</section>")[0])
-    assert "results/tiny/trajectories/" in shown
+def test_the_matrix_shows_every_verdict_in_its_place(study: Path, text: str) -> None:
+    verdicts = json.loads((study / "claims.json").read_text())["verdicts"]
+    matrix = text.split('<section id="where">')[1].split("</table>")[0]
+    rows = re.findall(r"<tr><th scope=.row.>(.*?)</tr>", matrix, re.DOTALL)
+    assert len(rows) == 8
+    shown = set()
+    for row in rows:
+        (condition,) = set(re.findall(r"#(\w+)", row))
+        cells = re.findall(r"<td>(.*?)</td>", row, re.DOTALL)[-len(CLAIMS) :]
+        for claim, cell in zip(CLAIMS, cells, strict=True):
+            if label := re.findall(r'aria-label="(.*?)"', cell):
+                shown.add((claim.id, condition, label[0]))
+    assert shown == {(row["claim"], row["condition"], row["verdict"]) for row in verdicts}
+
+
+def test_every_contrast_is_shown(study: Path, text: str, page_text: str) -> None:
+    contrasts = json.loads((study / "claims.json").read_text())["contrasts"]
+    assert contrasts
+    for page in (text, page_text):
+        shown = words(page.split('<section id="interventions">')[1].split("</section>")[0])
+        for row in contrasts:
+            place = f"{row['method']}, {row['level']}, {row['dataset']}"
+            mark = f"{place} cut less free {row['statistic']} {number(row['effect'])}"
+            assert mark in shown
+
+
+def test_every_search_can_be_traced(study: Path, page_text: str) -> None:
+    shown = words(page_text.split('<section id="searches">')[1].split("</section>")[0])
     for path in (study / "trajectories").iterdir():
         manifest = json.loads((path / "manifest.json").read_text())
         digest = manifest["files"]["steps.parquet"]
-        assert f"{path.name} tiny/E1 {digest} " in shown
+        assert f"{path.name} {manifest['mlflow_run_id']} {digest} " in shown
 
 
 def test_the_config_is_shown(text: str) -> None:
@@ -210,28 +269,33 @@ def test_the_config_is_shown(text: str) -> None:
 
 
 def test_names_cannot_inject_markup(study: Path, tmp_path: Path) -> None:
-    text = report(study, tmp_path / "index.html", title='<script>alert("x")</script>')
-    assert not Page(text).all("script")
-    assert "&lt;script&gt;" in text
+    title = '<script>alert("x")</script>'
+    for write_one in (report, experiment):
+        text = write_one(study, tmp_path / "page.html", title=title)
+        assert not Page(text).all("script")
+        assert "&lt;script&gt;" in text
 
 
-def test_equal_inputs_give_equal_bytes(study: Path, text: str, tmp_path: Path) -> None:
+def test_equal_inputs_give_equal_bytes(
+    study: Path, text: str, page_text: str, tmp_path: Path
+) -> None:
     assert report(study, tmp_path / "again.html") == text
+    assert experiment(study, tmp_path / "again.html") == page_text
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"claims": {}}', "{"])
 def test_a_damaged_claims_file_is_named(study: Path, tmp_path: Path, content: str) -> None:
     (tmp_path / "claims.json").write_text(content)
+    overview = study / "figures/overview.svg"
     with pytest.raises(ValueError, match=r"claims\.json: is not valid, expected a file of"):
-        write(
-            scale(), tables(study), tmp_path / "claims.json", study / "figures", tmp_path / "o.html"
-        )
+        write(scale(), tables(study), tmp_path / "claims.json", overview, tmp_path / "o.html")
     assert not (tmp_path / "o.html").exists()
 
 
 def test_a_missing_figure_leaves_no_report(study: Path, tmp_path: Path) -> None:
+    claims = study / "claims.json"
     with pytest.raises(FileNotFoundError):
-        write(scale(), tables(study), study / "claims.json", tmp_path, tmp_path / "o.html")
+        write_page(scale(), "E1", tables(study), claims, tmp_path, tmp_path / "o.html")
     assert not list(tmp_path.iterdir())
 
 

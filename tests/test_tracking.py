@@ -196,6 +196,7 @@ def test_live_and_replayed_runs_are_the_same_and_complete(project: Path) -> None
         "trajectory",
         "trajectory/epochs.parquet",
         "trajectory/manifest.json",
+        "trajectory/samples.parquet",
         "trajectory/steps.parquet",
     ]
     parent = store.connect().get_run(tags["mlflow.parentRunId"])

@@ -18,8 +18,8 @@ from wiring.config import (
     ConfigError,
     DatasetConfig,
     ReportConfig,
+    SearchConfig,
     load_scale,
-    parse_search,
 )
 from wiring.config.search import Model
 
@@ -61,6 +61,7 @@ app.add_typer(track, name="track")
 
 Out = Annotated[Path, typer.Option(help="What to write; replaced whole.")]
 Tables = Annotated[Path, typer.Option("--dynamics", help="Folder that `wiring dynamics` wrote.")]
+Claims = Annotated[Path, typer.Option(help="File that `wiring claims` wrote.")]
 ScaleFile = Annotated[Path, typer.Argument(help="A scale file, see config/README.md.")]
 
 
@@ -96,7 +97,7 @@ def search(
     log: Annotated[Path | None, typer.Option(help="File that also gets the messages.")] = None,
 ) -> None:
     """Run a search, or resume it from its last checkpoint."""
-    config = parse_search(search)
+    config = _parse(SearchConfig, search, "search")
     _speak(log)
     from wiring.search import SearchError, StoppedError, run
 
@@ -139,25 +140,25 @@ def claims(
 ) -> None:
     """Judge the paper's claims by the tables."""
     config = _parse(ClaimsConfig, thresholds, "claims")
-    from wiring.claims import judge, write
+    from wiring.claims import write
     from wiring.dynamics import Dynamics
 
-    write(judge(config, Dynamics.read(tables)), config, out)
+    write(config, Dynamics.read(tables), out)
 
 
 @app.command()
 def figures(
-    condition: Annotated[str, typer.Argument(help="A search's id without its seed.")],
     tables: Tables,
-    out: Out,
+    out: Annotated[Path, typer.Option(help="Folder of all figures.")],
     report: Annotated[str, typer.Option(help="`report` of the scale file, as JSON.")] = "{}",
+    baseline: Annotated[str, typer.Option(help="What interventions are compared with.")] = "free",
 ) -> None:
-    """Draw the figures of a condition."""
+    """Draw the figures of every condition of an experiment."""
     config = _parse(ReportConfig, report, "report")
     from wiring.dynamics import Dynamics
-    from wiring.figures import draw_condition
+    from wiring.figures import draw_experiment
 
-    draw_condition(Dynamics.read(tables), condition, out, config.moments)
+    draw_experiment(Dynamics.read(tables), out, config.moments, baseline)
 
 
 @app.command()
@@ -170,18 +171,38 @@ def overview(tables: Tables, out: Out) -> None:
 
 
 @app.command()
-def report(
+def page(
     scale_file: ScaleFile,
+    experiment: Annotated[str, typer.Argument(help="One of its experiments.")],
     tables: Tables,
-    claims: Annotated[Path, typer.Option(help="File that `wiring claims` wrote.")],
+    claims: Claims,
     figures: Annotated[Path, typer.Option(help="Folder of all figures.")],
     out: Out,
 ) -> None:
-    """Write the HTML report: one file that needs nothing else."""
+    """Write the page of an experiment: one HTML file that needs nothing else."""
+    scale = load_scale(scale_file)
+    if experiment not in scale.experiments:
+        known = ", ".join(scale.experiments)
+        raise ConfigError(f"{scale_file}: no experiment {experiment!r}, expected one of {known}")
+    from wiring.dynamics import Dynamics
+    from wiring.report import write_page
+
+    write_page(scale, experiment, Dynamics.read(tables), claims, figures, out)
+
+
+@app.command()
+def report(
+    scale_file: ScaleFile,
+    tables: Tables,
+    claims: Claims,
+    overview: Annotated[Path, typer.Option(help="File that `wiring overview` wrote.")],
+    out: Out,
+) -> None:
+    """Write the story of a scale, beside which the pages of its experiments lie."""
     from wiring.dynamics import Dynamics
     from wiring.report import write
 
-    write(load_scale(scale_file), Dynamics.read(tables), claims, figures, out)
+    write(load_scale(scale_file), Dynamics.read(tables), claims, overview, out)
 
 
 @track.command()

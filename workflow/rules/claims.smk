@@ -1,6 +1,5 @@
 rule claims:
     input:
-        code=code("config", "dynamics", "claims"),
         tables=rules.dynamics.output,
     output:
         report(
@@ -14,8 +13,18 @@ rule claims:
     conda:
         "../../environment.yml"
     params:
+        code=code_digest("claims"),
         thresholds=SCALE.claims.model_dump_json(),
         tables=folder_of_tables,
     shell:
         "wiring claims {params.thresholds:q} --dynamics {params.tables:q} --out {output:q}"
         " > {log:q} 2>&1"
+
+
+use rule claims as experiment_claims with:
+    input:
+        tables=rules.experiment_dynamics.output,
+    output:
+        f"{RESULTS}/experiments/{{experiment}}/claims.json",
+    log:
+        f"{LOGS}/experiments/{{experiment}}-claims.log",

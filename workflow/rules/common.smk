@@ -34,14 +34,11 @@ SCALE_FILE, SCALE, SEARCHES = read_scale(str(config.setdefault("scale", "embedde
 RESULTS = f"results/{SCALE.scale}"
 LOGS = f"logs/{SCALE.scale}"
 EXPERIMENTS = list(SCALE.experiments)
-# Condition -> its experiment.
-CONDITIONS = {search.condition: search.experiment for search in SEARCHES.values()}
-TABLES = ("searches", "edges", "ops", "statistics")
-FIGURES = ("probability.svg", "cost.svg", "statistics.svg", "wiring.svg", "wiring.gif")
+CONDITIONS = list(dict.fromkeys(search.condition for search in SEARCHES.values()))
+TABLES = ("searches", "edges", "ops", "statistics", "samples", "phases")
 
 
 wildcard_constraints:
     dataset=one_of(SCALE.datasets),
     search=one_of(SEARCHES),
-    condition=one_of(CONDITIONS),
     experiment=one_of(SCALE.experiments),

@@ -1,6 +1,5 @@
 rule dynamics:
     input:
-        code=code("config", "trajectory", "dynamics"),
         trajectories=expand(rules.search.output, search=SEARCHES),
     output:
         searches=report(
@@ -19,6 +18,7 @@ rule dynamics:
         mem_mb=4000,
         runtime=30,
     params:
+        code=code_digest("dynamics"),
         trajectories=lambda wildcards, input: sorted(
             {str(Path(path).parent) for path in input.trajectories}
         ),
@@ -30,7 +30,6 @@ rule dynamics:
 # The same for one experiment, so that it can be looked at before the others are done.
 use rule dynamics as experiment_dynamics with:
     input:
-        code=code("config", "trajectory", "dynamics"),
         trajectories=lambda wildcards: expand(
             rules.search.output,
             search=[

@@ -1,5 +1,5 @@
-# Included last: a target for each experiment, named like it.
-for experiment in SCALE.experiments:
+# Included last: a target for each experiment, named like it: its page, and so all that it shows.
+for experiment in EXPERIMENTS:
     if rules.has(experiment):
         raise SystemExit(
             f"{SCALE_FILE}: experiments.{experiment}: is the name of a rule, expected another name"
@@ -9,9 +9,4 @@ for experiment in SCALE.experiments:
         name:
             experiment
         input:
-            expand(
-                rules.draw.output,
-                condition=[
-                    condition for condition, owner in CONDITIONS.items() if owner == experiment
-                ],
-            ),
+            f"{RESULTS}/report/{experiment}.html",

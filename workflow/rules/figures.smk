@@ -1,36 +1,39 @@
-rule draw:
-    input:
-        code=code("config", "dynamics/store.py", "figures"),
-        tables=lambda wildcards: expand(
-            rules.experiment_dynamics.output, experiment=CONDITIONS[wildcards.condition]
-        ),
-    output:
-        [
-            report(
-                f"{RESULTS}/figures/{{condition}}/{figure}",
-                caption=f"../report/{figure.replace('.', '-')}.rst",
-                category="Conditions",
-                subcategory="{condition}",
-                labels={"figure": figure},
-            )
-            for figure in FIGURES
-        ],
-    log:
-        f"{LOGS}/figures/{{condition}}.log",
-    conda:
-        "../../environment.yml"
-    params:
-        report=SCALE.report.model_dump_json(),
-        tables=folder_of_tables,
-        out=subpath(output[0], parent=True),
-    shell:
-        "wiring figures {wildcards.condition:q} --dynamics {params.tables:q} --out {params.out:q}"
-        " --report {params.report:q} > {log:q} 2>&1"
+# A job an experiment: one start of Python draws all its conditions.
+for experiment in EXPERIMENTS:
+
+    rule:
+        name:
+            f"{experiment}_figures"
+        input:
+            tables=expand(rules.experiment_dynamics.output, experiment=experiment),
+        output:
+            [
+                report(
+                    f"{RESULTS}/figures/{path}",
+                    caption=f"../report/{Path(path).name.replace('.', '-')}.rst",
+                    category=experiment,
+                    subcategory=str(Path(path).parent),
+                    labels={"figure": Path(path).name},
+                )
+                for path in SCALE.figures(experiment)
+            ],
+        log:
+            f"{LOGS}/figures/{experiment}.log",
+        conda:
+            "../../environment.yml"
+        params:
+            code=code_digest("figures"),
+            report=SCALE.report.model_dump_json(),
+            baseline=SCALE.claims.baseline,
+            tables=folder_of_tables,
+            out=lambda wildcards, output: Path(output[0]).parents[1],
+        shell:
+            "wiring figures --dynamics {params.tables:q} --out {params.out:q}"
+            " --report {params.report:q} --baseline {params.baseline:q} > {log:q} 2>&1"
 
 
 rule overview:
     input:
-        code=code("config", "dynamics/store.py", "figures"),
         tables=rules.dynamics.output,
     output:
         report(
@@ -44,6 +47,7 @@ rule overview:
     conda:
         "../../environment.yml"
     params:
+        code=code_digest("figures"),
         tables=folder_of_tables,
     shell:
         "wiring overview --dynamics {params.tables:q} --out {output:q} > {log:q} 2>&1"
@@ -51,5 +55,5 @@ rule overview:
 
 rule figures:
     input:
-        expand(rules.draw.output, condition=CONDITIONS),
+        [f"{RESULTS}/figures/{path}" for name in EXPERIMENTS for path in SCALE.figures(name)],
         rules.overview.output,

@@ -1,6 +1,18 @@
 """The paper's claims as data, and the verdict of the measurements on each."""
 
 from wiring.claims.claims import CLAIMS, Claim
-from wiring.claims.judge import Verdict, interval, judge, read, write
+from wiring.claims.contrasts import Contrast, contrast
+from wiring.claims.judge import Verdict, interval, judge
+from wiring.claims.store import read, write
 
-__all__ = ["CLAIMS", "Claim", "Verdict", "interval", "judge", "read", "write"]
+__all__ = [
+    "CLAIMS",
+    "Claim",
+    "Contrast",
+    "Verdict",
+    "contrast",
+    "interval",
+    "judge",
+    "read",
+    "write",
+]

@@ -48,6 +48,10 @@ def _bi(searches: pd.DataFrame) -> pd.Series[bool]:
     return _learns(searches, "bi")
 
 
+def _uniform(searches: pd.DataFrame) -> pd.Series[bool]:
+    return searches["method"] == "uniform"
+
+
 def _everywhere(searches: pd.DataFrame) -> pd.Series[bool]:
     return pd.Series(True, index=searches.index)
 
@@ -76,6 +80,26 @@ CLAIMS: tuple[Claim, ...] = (
         False,
         f"{_SINGLE} and that have free edges of both classes",
         _single,
+    ),
+    Claim(
+        "P2-shape",
+        "The final cell is wider than deeper, compared with uniformly sampled cells.",
+        "wider",
+        "wider",
+        "above",
+        False,
+        f"{_SINGLE} and that have a free edge",
+        _single,
+    ),
+    Claim(
+        "P2-cause",
+        "An op costs more on intermediate edges than on input edges.",
+        "cost_gap",
+        "cost_gap",
+        "above",
+        False,
+        "uniformly sampling searches with edges of both classes",
+        _uniform,
     ),
     Claim(
         "P3",
@@ -115,6 +139,26 @@ CLAIMS: tuple[Claim, ...] = (
         "above",
         False,
         "every search",
+        _everywhere,
+    ),
+    Claim(
+        "M-correct-each",
+        "Cost is negative on each correctly classified sample.",
+        "sample_correct",
+        "sign",
+        "above",
+        False,
+        "searches that follow single samples",
+        _everywhere,
+    ),
+    Claim(
+        "M-wrong-each",
+        "Cost is positive on each wrongly classified sample.",
+        "sample_wrong",
+        "sign",
+        "above",
+        False,
+        "searches that follow single samples",
         _everywhere,
     ),
     Claim(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -15,8 +13,7 @@ from scipy import stats
 
 from wiring.claims.claims import CLAIMS, Claim
 from wiring.config import ClaimsConfig
-from wiring.dynamics import MEANINGS, Dynamics
-from wiring.files import atomic_file
+from wiring.dynamics import Dynamics
 
 FEW_SEEDS = 5
 """With fewer seeds a bootstrap has too few distinct resamples to cover 95%."""
@@ -130,38 +127,6 @@ def judge(config: ClaimsConfig, dynamics: Dynamics) -> list[Verdict]:
         for _, group in judged.sort_values(["condition", "seed"]).groupby("condition"):
             verdicts.append(_verdict(claim, config, group.to_dict("records")))
     return verdicts
-
-
-def write(verdicts: Sequence[Verdict], config: ClaimsConfig, path: Path) -> None:
-    """Write `claims.json`: the config, every claim's definition, and every verdict."""
-    definitions = {
-        claim.id: {
-            "title": claim.title,
-            "statistic": claim.statistic,
-            "definition": MEANINGS[claim.statistic],
-            "scope": claim.scope,
-            "threshold": getattr(config, claim.threshold),
-            "side": claim.side,
-            "law": claim.law,
-        }
-        for claim in CLAIMS
-    }
-    content = {
-        "config": config.model_dump(mode="json"),
-        "claims": definitions,
-        "verdicts": [asdict(verdict) for verdict in verdicts],
-    }
-    with atomic_file(path) as file:
-        file.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-
-
-def read(path: Path) -> list[Verdict]:
-    """Read the verdicts of a `claims.json`."""
-    rows = json.loads(path.read_text())["verdicts"]
-    return [
-        Verdict(**{**row, "seeds": tuple(row["seeds"]), "values": tuple(row["values"])})
-        for row in rows
-    ]
 
 
 def _verdict(claim: Claim, config: ClaimsConfig, rows: list[dict[Any, Any]]) -> Verdict:

@@ -1,7 +1,7 @@
 """Typed, validated configuration: the first thing any command reads."""
 
 from wiring.config.errors import ConfigError
-from wiring.config.load import load_scale, parse_search
+from wiring.config.load import load_scale
 from wiring.config.scale import ClaimsConfig, Experiment, ReportConfig, ScaleConfig
 from wiring.config.search import (
     OPS,
@@ -36,5 +36,4 @@ __all__ = [
     "check_share",
     "check_sizes",
     "load_scale",
-    "parse_search",
 ]

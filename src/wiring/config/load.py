@@ -1,4 +1,4 @@
-"""Read a scale file or a search from text."""
+"""Read a scale file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from wiring.config.errors import ConfigError
 from wiring.config.scale import ScaleConfig
-from wiring.config.search import SearchConfig
 from wiring.config.split import check_dataset
 
 
@@ -61,15 +60,3 @@ def load_scale(path: Path) -> ScaleConfig:
                 f"({search.level}-level)"
             )
     return scale
-
-
-def parse_search(text: str) -> SearchConfig:
-    """Read one search from the JSON that :attr:`SearchConfig.canonical` gives.
-
-    Raises:
-        ConfigError: the text is not such JSON.
-    """
-    try:
-        return SearchConfig.model_validate_json(text)
-    except ValidationError as error:
-        raise ConfigError.from_validation("search", error) from None

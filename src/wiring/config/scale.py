@@ -76,6 +76,8 @@ class ClaimsConfig(Model):
         confidence: coverage of the intervals over seeds.
         growth: P1: mean over edges of how far P(none) rose and then fell again.
         width: P2: how much larger P(none) is on intermediate than on input edges.
+        wider: P2: how much wider than deeper the final cell is, compared with chance.
+        cost_gap: P2's cause: how much more an op costs on intermediate edges, in nats.
         failure: P3: share of edges on which none wins at the end.
         failure_cause: P3: share of the search split's windows with loss above entropy.
         sign: share of the windows in which the cost has the sign of the outcome.
@@ -83,11 +85,14 @@ class ClaimsConfig(Model):
         direct: fact 1: largest residual in nats; only float32 rounding stands in the way.
         path: fact 2: the same; BN's epsilon (1e-5) leaves a remainder too.
         conservation: fact 3: the same.
+        baseline: the variant that the others of its experiment are compared with (E7).
     """
 
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     growth: Annotated[float, Field(ge=0, le=1)] = 0.05
     width: Annotated[float, Field(ge=0, le=1)] = 0.05
+    wider: float = 0.0
+    cost_gap: float = 0.0
     failure: Annotated[float, Field(ge=0, le=1)] = 0.9
     failure_cause: Annotated[float, Field(ge=0, le=1)] = 0.5
     sign: Annotated[float, Field(ge=0, le=1)] = 0.9
@@ -95,6 +100,7 @@ class ClaimsConfig(Model):
     direct: PositiveFloat = 1e-3
     path: PositiveFloat = 0.01
     conservation: PositiveFloat = 0.01
+    baseline: Name = "free"
 
 
 class ScaleConfig(Model):
@@ -106,6 +112,19 @@ class ScaleConfig(Model):
     experiments: dict[Name, Experiment] = Field(min_length=1)
     report: ReportConfig = ReportConfig()
     claims: ClaimsConfig = ClaimsConfig()
+
+    def figures(self, experiment: str) -> tuple[str, ...]:
+        """The figures of an experiment, as paths `condition/file` or `experiment/file`."""
+        conditions = {
+            search.condition: search
+            for search in self.searches().values()
+            if search.experiment == experiment
+        }
+        paths = [f"{name}/{file}" for name, one in conditions.items() for file in figures_of(one)]
+        variants = self.experiments[experiment].variants
+        if self.claims.baseline in variants and len(variants) > 1:
+            paths.append(f"{experiment}/interventions.svg")
+        return tuple(paths)
 
     def searches(self, source: str = "config") -> dict[str, SearchConfig]:
         """Expand every experiment into its searches, by id.
@@ -137,6 +156,14 @@ class ScaleConfig(Model):
                     )
                 found[search.id] = search
         return found
+
+
+def figures_of(search: SearchConfig) -> tuple[str, ...]:
+    """The figures of a search's condition: what was recorded decides."""
+    learns = ("probability.svg", "wiring.svg", "wiring.gif") if search.alpha.lr else ()
+    follows = ("samples.svg",) if search.train.followed_samples else ()
+    freezes = ("phases.svg",) if search.train.frozen_epochs else ()
+    return (*learns, "cost.svg", "statistics.svg", *follows, *freezes)
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

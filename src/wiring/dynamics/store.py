@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wiring.dynamics.summary import MEANINGS, summarise
-from wiring.dynamics.tables import edge_table, op_table, statistics_table
+from wiring.dynamics.tables import (
+    edge_table,
+    op_table,
+    phase_table,
+    sample_table,
+    statistics_table,
+)
 from wiring.files import atomic_dir
 from wiring.trajectory import Trajectory
 
@@ -23,12 +30,13 @@ HEADLINES = (
     "edges_selected",
     "growth",
     "width_gap",
+    "wider",
     "positive_share",
     "test_accuracy",
 )
 """The summaries that a condition's metrics file shows, averaged over its seeds."""
 
-TABLES = ("searches", "edges", "ops", "statistics")
+TABLES = ("searches", "edges", "ops", "statistics", "samples", "phases")
 
 
 @dataclass(frozen=True)
@@ -40,12 +48,16 @@ class Dynamics:
         edges: see :func:`wiring.dynamics.edge_table`.
         ops: see :func:`wiring.dynamics.op_table`.
         statistics: see :func:`wiring.dynamics.statistics_table`.
+        samples: see :func:`wiring.dynamics.sample_table`.
+        phases: see :func:`wiring.dynamics.phase_table`.
     """
 
     searches: pd.DataFrame
     edges: pd.DataFrame
     ops: pd.DataFrame
     statistics: pd.DataFrame
+    samples: pd.DataFrame
+    phases: pd.DataFrame
 
     @classmethod
     def of(cls, trajectories: list[Trajectory]) -> Dynamics:
@@ -62,14 +74,14 @@ class Dynamics:
             if first == second:
                 raise ValueError(f"dynamics: search {first} is given twice, expected once")
 
-        def stack(frames: list[pd.DataFrame]) -> pd.DataFrame:
-            return pd.concat(frames, ignore_index=True)
+        def stack(table: Callable[[Trajectory], pd.DataFrame]) -> pd.DataFrame:
+            frames = [table(trajectory) for trajectory in ordered]
+            # Empty ones have no say in the columns' types.
+            return pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
 
         return cls(
             pd.DataFrame([summarise(trajectory) for trajectory in ordered]),
-            stack([edge_table(trajectory) for trajectory in ordered]),
-            stack([op_table(trajectory) for trajectory in ordered]),
-            stack([statistics_table(trajectory) for trajectory in ordered]),
+            *map(stack, (edge_table, op_table, statistics_table, sample_table, phase_table)),
         )
 
     @classmethod
@@ -100,7 +112,7 @@ class Dynamics:
         return Dynamics(
             *(
                 table[table["condition"] == condition].reset_index(drop=True)
-                for table in (self.searches, self.edges, self.ops, self.statistics)
+                for table in (getattr(self, name) for name in TABLES)
             )
         )
 
@@ -117,7 +129,7 @@ class Dynamics:
 
 
 def build(trajectories: list[Path], out: Path) -> None:
-    """Turn trajectories into `searches`, `edges`, `ops` and `statistics` (Parquet) and metrics.
+    """Turn trajectories into the tables of :class:`Dynamics` (Parquet) and metrics.
 
     Args:
         trajectories: folders of single searches, in any order.

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from wiring.dynamics.genotype import cell_shape, outputs_of, uniform_shape
 from wiring.dynamics.tables import (
     Array,
     edge_class,
     free,
     learning_split,
     none_probability,
+    sample_table,
     splits,
 )
 from wiring.trajectory import Trajectory
@@ -56,11 +58,28 @@ MEANINGS: dict[str, str] = {
     "edges_returned": "those of them on which it is not after the last window",
     "drop_order": "edges by the window in which none first became the op of largest probability",
     "return_order": "returned edges by the window from which none never was it again",
+    "depth": "connections along the longest path from an input to the output of the final cell, "
+    "in which each edge takes its op of largest probability (Shu et al. 2020)",
+    "width": "sum over its intermediate nodes of the share of their incoming edges that come from "
+    "an input of the cell, in units of C (Shu et al. 2020)",
+    "depth_null": "mean depth of uniformly sampled cells with as many selected edges",
+    "width_null": "mean width of uniformly sampled cells with as many selected edges",
+    "depth_uniform": "mean depth of uniformly sampled cells",
+    "width_uniform": "mean width of uniformly sampled cells",
+    "wider": "(width - width_null) - (depth - depth_null): above 0 where the cell is wider than "
+    "deeper, compared with chance; undefined if the cell connects no input with the output",
+    "cost_gap": "cost of an op, summed over cells, mean over ops but none and over windows: on "
+    "intermediate edges less that on input edges; windows of the learning split, only the frozen "
+    "ones after training if there are any",
     "positive_share": "share of the learning split's windows with mean(loss - entropy) > 0",
     "sign_correct": "share of the windows (train and search) in which the own cost of correctly "
     "classified samples, summed over edges and cells, is below 0",
     "sign_wrong": "share of the windows (train and search) in which the own cost of wrongly "
     "classified samples, summed over edges and cells, is above 0",
+    "sample_correct": "share of the followed samples, over epochs and splits, that are classified "
+    "correctly and have a credit below 0, of those classified correctly",
+    "sample_wrong": "share of the followed samples, over epochs and splits, that are classified "
+    "wrongly and have a credit above 0, of those classified wrongly",
     "cost_follows_accuracy": "Spearman's rank correlation, over the learning split's windows, of "
     "accuracy with the negative of the credit summed over edges and cells",
     "residual_direct": "largest |direct credit of the last cell - (loss - entropy)| over windows, "
@@ -75,6 +94,7 @@ MEANINGS: dict[str, str] = {
     "train_accuracy": "accuracy on the training batches of the last window",
     "test_accuracy": "accuracy on the test set after the last epoch",
     "seconds": "wall time of the search",
+    "mlflow_run_id": "MLflow run that followed the search live; empty if there was none",
     "config_sha256": "SHA-256 of the search's canonical config",
     "steps_sha256": "SHA-256 of steps.parquet",
 }
@@ -86,7 +106,7 @@ def summarise(trajectory: Trajectory) -> dict[str, Any]:
     config = trajectory.config
     space = config.space
     split = learning_split(config)
-    outputs = space.output_nodes or tuple(range(2, space.nodes + 2))
+    outputs = outputs_of(space)
     test = trajectory.epochs.to_pandas().query("split == 'test'").sort_values("epoch")["accuracy"]
     difference = trajectory.column("loss", split) - trajectory.column("entropy", split)
     row: dict[str, Any] = {
@@ -110,13 +130,26 @@ def summarise(trajectory: Trajectory) -> dict[str, Any]:
         "train_accuracy": float(trajectory.column("accuracy", "train")[-1]),
         "test_accuracy": float(test.iloc[-1]) if len(test) else float("nan"),
         "seconds": float(trajectory.manifest.get("seconds", "nan")),
+        "mlflow_run_id": trajectory.manifest.get("mlflow_run_id") or "",
         "config_sha256": config.digest,
         "steps_sha256": trajectory.manifest["files"]["steps.parquet"],
-        **_wiring(trajectory),
+        **_outcome(trajectory),
+        "cost_gap": _cost_gap(trajectory),
         **_mechanism(trajectory),
+        **_followed(trajectory),
         **_laws(trajectory),
     }
     return {name: row[name] for name in MEANINGS}
+
+
+def _outcome(trajectory: Trajectory) -> dict[str, Any]:
+    """What alpha made of the wiring; undefined where it does not learn."""
+    row = {**_wiring(trajectory), **_genotype(trajectory)}
+    if trajectory.config.alpha.lr == 0:
+        kept = row["edges_free"]
+        row = {name: "" if isinstance(v, str) else float("nan") for name, v in row.items()}
+        row["edges_free"] = kept
+    return row
 
 
 def _wiring(trajectory: Trajectory) -> dict[str, Any]:
@@ -152,6 +185,60 @@ def _wiring(trajectory: Trajectory) -> dict[str, Any]:
     row["edges_dropped"], row["edges_returned"] = len(dropped), len(returned)
     row["drop_order"] = ",".join(edges[place] for place in sorted(first, key=first.__getitem__))
     row["return_order"] = ",".join(edges[place] for place in sorted(last, key=last.__getitem__))
+    return row
+
+
+def _genotype(trajectory: Trajectory) -> dict[str, float]:
+    """Shape of the final cell, beside that of cells by chance."""
+    config, shape = trajectory.config, trajectory.shape
+    last = np.asarray(trajectory.array("probability", learning_split(config))[-1])
+    chosen = {
+        edge: shape.ops[column]
+        for edge, column in zip(shape.edges, last.argmax(axis=-1), strict=True)
+    }
+    selected = [edge for edge, op in chosen.items() if op != "none"]
+    found = cell_shape(selected, outputs_of(config.space))
+    alike = uniform_shape(config.space, sum(free(config, edge) for edge in selected))
+    chance = uniform_shape(config.space)
+    return {
+        "depth": found.depth,
+        "width": found.width,
+        "depth_null": alike.depth,
+        "width_null": alike.width,
+        "depth_uniform": chance.depth,
+        "width_uniform": chance.width,
+        "wider": (found.width - alike.width) - (found.depth - alike.depth)
+        if found.depth
+        else float("nan"),
+    }
+
+
+def _cost_gap(trajectory: Trajectory) -> float:
+    """How much more an op costs on an intermediate edge than on an input edge."""
+    config, shape = trajectory.config, trajectory.shape
+    split = learning_split(config)
+    cost = np.array(trajectory.array("cost_mean", split), dtype=np.float64)
+    if config.train.frozen_epochs:
+        after = config.train.frozen_epochs + config.train.epochs
+        cost = cost[trajectory.column("epoch", split) >= after]
+    cost = np.where(np.isnan(cost).all(axis=1), np.nan, np.nansum(cost, axis=1))
+    cost = cost[..., [op != "none" for op in shape.ops]]
+    kinds = np.array([edge_class(edge) for edge in shape.edges])
+    means = []
+    for kind in ("intermediate", "input"):
+        values = cost[:, kinds == kind]
+        values = values[~np.isnan(values)]
+        means.append(values.mean() if values.size else np.nan)
+    return float(means[0] - means[1])
+
+
+def _followed(trajectory: Trajectory) -> dict[str, float]:
+    """The sign of the credit of single samples, by outcome."""
+    table = sample_table(trajectory)
+    row = {}
+    for kind, right, sign in (("correct", True, -1), ("wrong", False, 1)):
+        credit = table.loc[table["correct"] == right, "credit"]
+        row[f"sample_{kind}"] = float((sign * credit > 0).mean()) if len(credit) else float("nan")
     return row
 
 

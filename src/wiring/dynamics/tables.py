@@ -145,6 +145,68 @@ def statistics_table(trajectory: Trajectory) -> pd.DataFrame:
     return table
 
 
+def sample_table(trajectory: Trajectory) -> pd.DataFrame:
+    """One row per followed sample, epoch and split; empty where none is followed.
+
+    Columns: `epoch`, `split`, `sample` (row in the dataset's training table), `label`, `correct`,
+    `loss`, `entropy`, and `credit`: its own, summed over edges and cells. Nats.
+    """
+    names = ["epoch", "split", "sample", "label", "correct", "loss", "entropy"]
+    table: pd.DataFrame = trajectory.samples.select(names).to_pandas()
+    parts = [trajectory.column("credit", split, "samples") for split in ("train", "search")]
+    order = np.concatenate(
+        [np.flatnonzero(table["split"] == split) for split in ("train", "search")]
+    )
+    credit = np.empty(len(table))
+    credit[order] = np.concatenate([part.astype(np.float64).sum(axis=1) for part in parts])
+    table["credit"] = credit
+    for name, value in reversed(_identity(trajectory).items()):
+        table.insert(0, name, value)
+    return table
+
+
+def phase_table(trajectory: Trajectory) -> pd.DataFrame:
+    """One row per phase of frozen epochs, edge and op; empty where no epoch is frozen.
+
+    Columns: `phase` (initial: before training, converged: after it), `edge`, `op`, `count` of
+    steps, `cost_mean` and `cost_std` over these steps, mean over cells (E2 of PAPER.md). Nats.
+    """
+    config, shape = trajectory.config, trajectory.shape
+    split, train = learning_split(config), config.train
+    epochs = trajectory.column("epoch", split)
+    phases = {
+        "initial": epochs < train.frozen_epochs,
+        "converged": epochs >= train.frozen_epochs + train.epochs,
+    }
+    frames = []
+    for phase, chosen in phases.items() if train.frozen_epochs else ():
+        count = _array(trajectory, "count", split)[chosen]
+        mean = np.nan_to_num(_array(trajectory, "cost_mean", split)[chosen])
+        variance = np.nan_to_num(_array(trajectory, "cost_var", split)[chosen])
+        weight = count[:, None]
+        total = count.sum(axis=0)
+        with np.errstate(invalid="ignore"):
+            pooled = (weight * mean).sum(axis=0) / total
+            square = (weight * (variance + mean**2)).sum(axis=0) / total
+        spread = np.sqrt(np.maximum(square - pooled**2, 0))
+        frame = {
+            **_identity(trajectory),
+            "phase": phase,
+            "edge": np.repeat(shape.edges, len(shape.ops)),
+            "op": np.tile(shape.ops, len(shape.edges)),
+            "count": total.ravel().astype(np.int64),
+            "cost_mean": pooled.mean(axis=0).ravel(),
+            "cost_std": spread.mean(axis=0).ravel(),
+        }
+        frames.append(pd.DataFrame(frame))
+    if not frames:
+        columns = {"search": "str", "condition": "str", "seed": "int64", "phase": "str"}
+        columns |= {"edge": "str", "op": "str", "count": "int64"}
+        columns |= {"cost_mean": "float64", "cost_std": "float64"}
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
+    return pd.concat(frames, ignore_index=True)
+
+
 _MEASURED = (
     "loss",
     "entropy",

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from wiring.dynamics import Dynamics
 from wiring.figures.style import CLASS_COLOUR, GREY, WIDTH, caption, line, title
 
-_MARK = {"input": "o", "intermediate": "^"}
-_POINTS = 50
+_SHADES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#882255")
+_MARKS = "o^sDvP*X"
+_TOP, _BETWEEN = 2.9, 1.15
 
 
 def draw_all(dynamics: Dynamics) -> Figure:
-    """Final P(none) against the share of time with loss above entropy; and P(none) over time.
+    """Final P(none) against the share of time with loss above entropy; shapes; P(none) over time.
 
-    Left: one dot a search and edge class. Right: a panel per method (row), level and dataset
-    (column), a line per condition and edge class, each the mean over seeds. Searches whose alpha
-    is frozen and searches with interventions are left out.
+    Top: a panel per edge class, and the final cell's depth and width less what chance gives; one
+    mark a search. Below: a panel per method (row), level and dataset (column), a line per
+    condition and edge class, each the mean over seeds. Searches whose alpha is frozen and searches
+    with interventions are left out.
     """
     searches = dynamics.searches
     searches = searches[searches["alpha_learns"] & ~searches["intervened"]]
@@ -31,54 +32,72 @@ def draw_all(dynamics: Dynamics) -> Figure:
     )
     rows = max(len(methods), 1)
     below = 1.35 + 1.55 * rows
-    height = 0.75 + 3.6 + 0.75 + below
+    height = 0.95 + _TOP + _BETWEEN + below
     figure = Figure(figsize=(WIDTH, height))
-    axes = figure.add_axes((0.07, (below + 0.75) / height, 0.56, 3.6 / height))
-    _scatter(axes, searches, methods)
+    rhos = _scatters(figure, searches, methods, (below + _BETWEEN) / height, _TOP / height)
     _multiples(figure, dynamics, searches, methods, columns, below / height)
-    rho = _correlation(searches)
-    seen = (
-        "Where loss exceeds entropy for longer, none ends stronger"
-        if rho > 0.5
-        else ("P(none) at the end against the share of time with loss above entropy")
-    )
-    suffix = f" (rank correlation {rho:.2f})" if np.isfinite(rho) else ""
-    title(figure, seen + suffix)
+    title(figure, _seen(rhos))
     caption(
         figure,
-        "Top: one mark a search and edge class. Bottom: P(none) over the share of the search done, "
+        "Top: one mark a search; right: above the diagonal a cell is wider than deeper, compared "
+        "with random cells of as many edges.\nBottom: P(none) over the share of the search done, "
         "mean over seeds; one line a condition. No interventions.",
     )
     return figure
 
 
-def _correlation(searches: pd.DataFrame) -> float:
-    values = searches[["none_input_final", "none_intermediate_final"]].mean(axis=1)
-    return float(values.corr(searches["positive_share"], method="spearman"))
+def _seen(rhos: dict[str, float]) -> str:
+    known = [f"{kind} {rho:+.2f}" for kind, rho in rhos.items() if np.isfinite(rho)]
+    seen = (
+        "Where loss exceeds entropy for longer, none ends stronger"
+        if known and min(rho for rho in rhos.values() if np.isfinite(rho)) > 0.5
+        else "P(none) at the end against the share of time with loss above entropy"
+    )
+    return f"{seen} (rank correlation: {', '.join(known)})" if known else seen
 
 
-def _scatter(axes: Axes, searches: pd.DataFrame, methods: list[str]) -> None:
-    shades = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#882255")
-    colours = {method: shades[place % len(shades)] for place, method in enumerate(methods)}
-    for kind, marker in _MARK.items():
-        for level in ("single", "bi"):
-            some = searches[searches["level"] == level]
-            colour = [colours[method] for method in some["method"]]
-            axes.scatter(
-                some["positive_share"],
-                some[f"none_{kind}_final"],
-                marker=marker,
-                s=34,
-                facecolors=colour if level == "bi" else "none",
-                edgecolors=colour,
-                linewidths=1.2,
-                clip_on=False,
-                zorder=3,
-            )
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_ylim(-0.02, 1.02)
-    axes.set_xlabel("share of windows with loss − entropy > 0, on alpha's split")
-    axes.set_ylabel("final P(none)")
+def _scatters(
+    figure: Figure, searches: pd.DataFrame, methods: list[str], bottom: float, height: float
+) -> dict[str, float]:
+    """The three top panels; returns the rank correlation of the first two."""
+    colours = {method: _SHADES[place % len(_SHADES)] for place, method in enumerate(methods)}
+    datasets = sorted(searches["dataset"].unique())
+    marks = {dataset: _MARKS[place % len(_MARKS)] for place, dataset in enumerate(datasets)}
+    rhos: dict[str, float] = {}
+    panels = [figure.add_axes((left, bottom, 0.265, height)) for left in (0.065, 0.375, 0.715)]
+    # Shapes coincide: a little noise, the same for the same searches, keeps them apart.
+    noise = np.random.default_rng(0).uniform(-0.05, 0.05, (2, len(searches)))
+    shift = searches.assign(
+        deeper=searches["depth"] - searches["depth_null"] + noise[0],
+        wider_by=searches["width"] - searches["width_null"] + noise[1],
+    )
+    for (method, level, dataset), some in shift.groupby(["method", "level", "dataset"]):
+        style = {
+            "marker": marks[dataset],
+            "s": 30,
+            "facecolors": colours[method] if level == "bi" else "none",
+            "edgecolors": colours[method],
+            "linewidths": 1.1,
+            "clip_on": False,
+            "zorder": 3,
+        }
+        for axes, kind in zip(panels, CLASS_COLOUR, strict=False):
+            axes.scatter(some["positive_share"], some[f"none_{kind}_final"], **style)
+        panels[2].scatter(some["deeper"], some["wider_by"], **style)
+    for axes, kind in zip(panels, CLASS_COLOUR, strict=False):
+        values = searches[f"none_{kind}_final"]
+        rhos[kind] = float(values.corr(searches["positive_share"], method="spearman"))
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_xlabel("share of time with loss − entropy > 0")
+        axes.set_title(f"{kind} edges")
+    panels[0].set_ylabel("final P(none)")
+    panels[2].axline((0, 0), slope=1, color=GREY, linewidth=0.9)
+    panels[2].axhline(0, color=GREY, linewidth=0.5)
+    panels[2].axvline(0, color=GREY, linewidth=0.5)
+    panels[2].set_xlabel("depth less chance (connections)")
+    panels[2].set_ylabel("width less chance (C)", labelpad=0)
+    panels[2].set_title("shape of the final cell")
 
     def mark(marker: str, colour: str, filled: bool) -> Line2D:
         face = colour if filled else "none"
@@ -87,9 +106,20 @@ def _scatter(axes: Axes, searches: pd.DataFrame, methods: list[str]) -> None:
         )
 
     entries = {method: mark("s", colours[method], True) for method in methods}
-    entries |= {f"{kind} edges": mark(marker, GREY, False) for kind, marker in _MARK.items()}
+    entries |= {dataset: mark(marks[dataset], GREY, False) for dataset in datasets}
     entries |= {"single-level": mark("o", GREY, False), "bi-level": mark("o", GREY, True)}
-    axes.legend(list(entries.values()), list(entries), loc="upper left", bbox_to_anchor=(1.02, 1.0))
+    inches = figure.get_size_inches()[1]
+    figure.legend(
+        list(entries.values()),
+        list(entries),
+        loc="upper left",
+        bbox_to_anchor=(0.055, bottom - 0.42 / inches),
+        ncols=10,
+        columnspacing=1.1,
+        handletextpad=0.2,
+        borderaxespad=0,
+    )
+    return rhos
 
 
 def _multiples(

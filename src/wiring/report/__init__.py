@@ -1,5 +1,5 @@
-"""The HTML report: one file that tells the whole study and needs nothing else."""
+"""The HTML report: the story on one page, and a page for each experiment; they open offline."""
 
-from wiring.report.write import write
+from wiring.report.write import write, write_page
 
-__all__ = ["write"]
+__all__ = ["write", "write_page"]

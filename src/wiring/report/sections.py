@@ -45,14 +45,24 @@ SECTIONS: tuple[Section, ...] = (
             "The second pattern. An edge that leaves an intermediate node costs more than one "
             "that leaves an input of the cell, so it drops first and comes back last, if ever: "
             "the cell becomes wide and shallow.",
+            "Depth and width of the final cell are those of Shu et al. (ICLR 2020): the longest "
+            "path from an input to the output in connections, and the sum over nodes of the share "
+            "of their edges that come from inputs. They are held against random cells with as many "
+            "edges, for the more edges, the deeper a cell is by chance.",
         ),
-        ("P2",),
+        ("P2", "P2-shape", "P2-cause"),
         (
             "width_gap",
             "none_input_mean",
             "none_intermediate_mean",
             "none_input_final",
             "none_intermediate_final",
+            "depth",
+            "width",
+            "depth_null",
+            "width_null",
+            "wider",
+            "cost_gap",
         ),
     ),
     Section(
@@ -73,9 +83,21 @@ SECTIONS: tuple[Section, ...] = (
             "The paper's cause of all three patterns. Cost is negative on samples that are "
             "classified correctly and positive on the others, so that its mean falls as accuracy "
             "rises.",
+            "Half of it can be proved. If the class y of a sample is the likeliest, then "
+            "-log p_y <= -log p_k for every class k, and averaging over p gives loss <= entropy: "
+            "the direct cost of a correctly classified sample is never positive. Of a wrongly "
+            "classified one it can have either sign: it is positive where the network is "
+            "confident. Path credit, where skip_connect lets it pass, comes on top of both.",
         ),
-        ("M-correct", "M-wrong", "M-follows"),
-        ("sign_correct", "sign_wrong", "cost_follows_accuracy", "train_accuracy"),
+        ("M-correct", "M-wrong", "M-correct-each", "M-wrong-each", "M-follows"),
+        (
+            "sign_correct",
+            "sign_wrong",
+            "sample_correct",
+            "sample_wrong",
+            "cost_follows_accuracy",
+            "train_accuracy",
+        ),
     ),
     Section(
         "facts",
@@ -106,5 +128,8 @@ FIGURES: dict[str, str] = {
     "statistics.svg": "Loss, entropy, accuracy and credit over the search",
     "wiring.svg": "The cell at moments of the search",
     "wiring.gif": "The cell over the whole search",
+    "samples.svg": "Loss, entropy and cost of the same samples over the search",
+    "phases.svg": "Mean and spread of each operation's cost before and after training",
+    "interventions.svg": "Final probability of none on each edge, by intervention",
 }
 """File -> what it shows."""

@@ -20,20 +20,90 @@ from wiring.report.embed import data_uri
 from wiring.report.sections import FIGURES, SECTIONS, VERDICTS
 
 
-def write(scale: ScaleConfig, dynamics: Dynamics, claims: Path, figures: Path, out: Path) -> None:
-    """Write the report.
+def write(scale: ScaleConfig, dynamics: Dynamics, claims: Path, overview: Path, out: Path) -> None:
+    """Write the story of a scale: `index.html`, beside which its experiments' pages lie.
 
     Args:
         scale: the scale that was run.
         dynamics: its tables; only `searches` is read.
         claims: the `claims.json` of the same searches.
-        figures: folder with `overview.svg` and a folder of figures for each condition.
+        overview: the figure over all conditions.
         out: the HTML file to write.
 
     Raises:
         OSError: a file is missing.
         ValueError: `claims` is not what `wiring claims` writes.
     """
+    found = _claims(claims)
+    _render(
+        "index.html.j2",
+        out,
+        scale=scale,
+        designs=[_design(scale, name) for name in scale.experiments],
+        settings=yaml.safe_dump(scale.model_dump(mode="json"), sort_keys=False),
+        sections=SECTIONS,
+        **found,
+        counts={
+            claim: Counter(row["verdict"] for row in found["verdicts"] if row["claim"] == claim)
+            for claim in found["claims"]
+        },
+        kinds=VERDICTS,
+        meanings=MEANINGS,
+        conditions=_conditions(dynamics),
+        overview=data_uri(overview),
+        count=len(dynamics.searches),
+    )
+
+
+def write_page(
+    scale: ScaleConfig, experiment: str, dynamics: Dynamics, claims: Path, figures: Path, out: Path
+) -> None:
+    """Write the page of an experiment.
+
+    Args:
+        scale: the scale that was run.
+        experiment: one of its experiments.
+        dynamics: the experiment's tables; only `searches` is read.
+        claims: the `claims.json` of the same searches.
+        figures: folder that holds `scale.figures(experiment)`.
+        out: the HTML file to write.
+
+    Raises:
+        OSError: a file is missing.
+        ValueError: `claims` is not what `wiring claims` writes.
+    """
+    drawn: dict[str, list[dict[str, Any]]] = {}
+    for path in scale.figures(experiment):
+        folder, _, file = path.partition("/")
+        figure = {"file": file, "title": FIGURES[file], "uri": data_uri(figures / path)}
+        drawn.setdefault(folder, []).append(figure)
+    conditions = _conditions(dynamics)
+    for condition in conditions:
+        own = drawn.get(condition["id"], [])
+        condition["figures"] = [
+            {
+                **figure,
+                "moves": figure["file"].endswith(".gif"),
+                "alt": f"{figure['title']}: {condition['words']}. {condition['end']}",
+            }
+            for figure in own
+        ]
+    shared = [
+        {**figure, "alt": f"{figure['title']}. The numbers are in the table below."}
+        for figure in drawn.get(experiment, [])
+    ]
+    _render(
+        "experiment.html.j2",
+        out,
+        scale=scale,
+        design=_design(scale, experiment),
+        **_claims(claims),
+        conditions=conditions,
+        shared=shared,
+    )
+
+
+def _render(template: str, out: Path, **values: Any) -> None:
     environment = Environment(
         loader=PackageLoader("wiring.report", "."),
         autoescape=True,
@@ -42,29 +112,7 @@ def write(scale: ScaleConfig, dynamics: Dynamics, claims: Path, figures: Path, o
         lstrip_blocks=True,
     )
     environment.filters["number"] = number
-    definitions, verdicts = _claims(claims)
-    conditions = [
-        _condition(name, seeds, figures / str(name))
-        for name, seeds in dynamics.searches.groupby("condition")
-    ]
-    page = environment.get_template("index.html.j2").render(
-        version=__version__,
-        scale=scale,
-        designs=_designs(scale),
-        settings=yaml.safe_dump(scale.model_dump(mode="json"), sort_keys=False),
-        sections=SECTIONS,
-        claims=definitions,
-        verdicts=verdicts,
-        counts={
-            claim: Counter(row["verdict"] for row in verdicts if row["claim"] == claim)
-            for claim in definitions
-        },
-        kinds=VERDICTS,
-        meanings=MEANINGS,
-        conditions=conditions,
-        overview=data_uri(figures / "overview.svg"),
-        searches=dynamics.searches.to_dict("records"),
-    )
+    page = environment.get_template(template).render(version=__version__, **values)
     with atomic_file(out) as file:
         file.write_text(page, encoding="utf-8")
 
@@ -80,69 +128,65 @@ def number(value: float | None) -> str:
     return text.replace("-", "−")
 
 
-def _claims(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _claims(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return content["claims"], content["verdicts"]
+        return {name: content[name] for name in ("claims", "verdicts", "contrasts")}
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{path}: is not valid, expected a file of `wiring claims`") from None
 
 
-def _condition(name: Any, seeds: pd.DataFrame, folder: Path) -> dict[str, Any]:
-    """A condition in words and numbers, its figures embedded."""
+def _conditions(dynamics: Dynamics) -> list[dict[str, Any]]:
+    """Every condition in words and numbers."""
+    return [
+        _condition(str(name), seeds)
+        for name, seeds in dynamics.searches.groupby("condition", sort=True)
+    ]
+
+
+def _condition(name: str, seeds: pd.DataFrame) -> dict[str, Any]:
     first = seeds.iloc[0]
-    means = seeds.select_dtypes("number").mean()
+    numbers = seeds.select_dtypes("number")
+    means = numbers.mean()
     cells = f"{first['cells']} cell{'s' if first['cells'] > 1 else ''}, {first['nodes']} nodes"
     count = f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
     level, variant = f"{first['level']}-level", first["variant"]
     words = [first["method"], level, first["dataset"], *([variant] if variant else []), cells]
-    end = (
-        f"At the end P(none) is {number(means['none_input_final'])} on input edges and "
-        f"{number(means['none_intermediate_final'])} on intermediate edges, test accuracy is "
-        f"{number(means['test_accuracy'])}; means over {count}."
-    )
+    end = f"test accuracy is {number(means['test_accuracy'])}; means over {count}."
+    if first["alpha_learns"]:
+        end = (
+            f"P(none) is {number(means['none_input_final'])} on input edges and "
+            f"{number(means['none_intermediate_final'])} on intermediate edges, {end}"
+        )
     return {
         "id": name,
-        "experiment": first["experiment"],
+        **{key: first[key] for key in ("experiment", "method", "level", "dataset", "variant")},
         "words": ", ".join(words),
         "seeds": count,
-        "end": end,
+        "end": f"At the end {end}",
         "means": means,
-        "low": seeds.select_dtypes("number").min(),
-        "high": seeds.select_dtypes("number").max(),
-        "figures": [
-            {
-                "title": title,
-                "moves": file.endswith(".gif"),
-                "uri": data_uri(folder / file),
-                "alt": f"{title}: {', '.join(words)}. {end}",
-            }
-            for file, title in FIGURES.items()
-        ],
+        "low": numbers.min(),
+        "high": numbers.max(),
+        "searches": seeds.to_dict("records"),
     }
 
 
-def _designs(scale: ScaleConfig) -> list[dict[str, Any]]:
-    """What each experiment crosses, read off its searches."""
-    designs = []
-    for name, experiment in scale.experiments.items():
-        searches = [each for each in scale.searches().values() if each.experiment == name]
+def _design(scale: ScaleConfig, name: str) -> dict[str, Any]:
+    """What an experiment crosses, read off its searches."""
+    searches = [each for each in scale.searches().values() if each.experiment == name]
 
-        def spread(values: list[Any]) -> str:
-            return ", ".join(dict.fromkeys(str(value) for value in values))
+    def spread(values: list[Any]) -> str:
+        return ", ".join(dict.fromkeys(str(value) for value in values))
 
-        designs.append(
-            {
-                "id": name,
-                "title": experiment.title,
-                "methods": spread([each.method for each in searches]),
-                "levels": spread([each.level for each in searches]),
-                "datasets": spread([each.dataset for each in searches]),
-                "variants": spread([each.variant for each in searches if each.variant]) or "–",
-                "cells": spread([f"{each.space.cells} × {each.space.nodes}" for each in searches]),
-                "epochs": spread([each.train.epochs for each in searches]),
-                "seeds": spread([each.seed for each in searches]),
-                "count": len(searches),
-            }
-        )
-    return designs
+    return {
+        "id": name,
+        "title": scale.experiments[name].title,
+        "methods": spread([each.method for each in searches]),
+        "levels": spread([each.level for each in searches]),
+        "datasets": spread([each.dataset for each in searches]),
+        "variants": spread([each.variant for each in searches if each.variant]) or "–",
+        "cells": spread([f"{each.space.cells} × {each.space.nodes}" for each in searches]),
+        "epochs": spread([each.train.all_epochs for each in searches]),
+        "seeds": spread([each.seed for each in searches]),
+        "count": len(searches),
+    }

@@ -1,0 +1,111 @@
+"""What an intervention changes: each variant against the baseline, seed by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from wiring.claims.judge import IntervalMethod, interval
+from wiring.config import ClaimsConfig
+from wiring.dynamics import Dynamics
+
+STATISTICS = ("width_gap", "growth", "edges_selected", "depth", "width", "test_accuracy")
+"""Columns of the searches table that are compared, besides each edge's final P(none)."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One statistic of one variant, less that of the baseline.
+
+    Attributes:
+        experiment: experiment of both, likewise the next three.
+        method: search method.
+        level: single or bi.
+        dataset: dataset.
+        variant: the variant.
+        baseline: what it is compared with.
+        statistic: a column of the searches table, or `P(none) i-j`.
+        seeds: seeds that both have.
+        values: the differences.
+        effect: their mean.
+        low: lower end of the interval; None if there is none.
+        high: its upper end.
+        interval: how the interval was made.
+        differs: whether the interval leaves out 0; None without an interval.
+        note: what weakens it.
+    """
+
+    experiment: str
+    method: str
+    level: str
+    dataset: str
+    variant: str
+    baseline: str
+    statistic: str
+    seeds: tuple[int, ...]
+    values: tuple[float, ...]
+    effect: float
+    low: float | None
+    high: float | None
+    interval: IntervalMethod
+    differs: bool | None
+    note: str
+
+
+def contrast(config: ClaimsConfig, dynamics: Dynamics) -> list[Contrast]:
+    """Compare the variants of each design point that has the baseline among them.
+
+    Args:
+        config: names the baseline.
+        dynamics: the tables; `searches` and `edges` are read.
+    """
+    point = ["experiment", "method", "level", "dataset"]
+    searches = dynamics.searches[dynamics.searches["alpha_learns"]]
+    found = []
+    for keys, group in searches.groupby(point):
+        tables = {
+            str(variant): _statistics(members, dynamics.edges)
+            for variant, members in group.groupby("variant")
+        }
+        base = tables.pop(config.baseline, None)
+        if base is None:
+            continue
+        names = dict(zip(point, map(str, keys), strict=True))
+        for variant, table in tables.items():
+            difference = (table - base).dropna(axis="columns", how="all")
+            for statistic in difference.columns:
+                values = difference[statistic].dropna()
+                low, high, method, note = interval(values.tolist(), config.confidence)
+                found.append(
+                    Contrast(
+                        **names,
+                        variant=variant,
+                        baseline=config.baseline,
+                        statistic=str(statistic),
+                        seeds=tuple(int(seed) for seed in values.index),
+                        values=tuple(float(value) for value in values),
+                        effect=float(np.mean(values)),
+                        low=low,
+                        high=high,
+                        interval=method,
+                        differs=None if low is None or high is None else not low <= 0 <= high,
+                        note=note,
+                    )
+                )
+    return found
+
+
+def _statistics(searches: pd.DataFrame, edges: pd.DataFrame) -> pd.DataFrame:
+    """A row a seed: the compared statistics, then the free edges' final P(none)."""
+    table = searches.set_index("seed")[list(STATISTICS)].astype(float)
+    own = edges[edges["search"].isin(searches["search"]) & edges["free"]]
+    last = own[own["step"] == own.groupby("search")["step"].transform("max")]
+    return table.assign(**dict(_courses(last)))
+
+
+def _courses(last: pd.DataFrame) -> Iterator[tuple[str, pd.Series[float]]]:
+    for edge, rows in last.groupby("edge", sort=False):
+        yield f"P(none) {edge}", rows.set_index("seed")["p_none"]
