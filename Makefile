@@ -2,7 +2,6 @@
 
 PYTHON ?= python3
 CORES ?= all
-SCALE ?= embedded
 MLFLOW_TRACKING_URI ?= sqlite:///mlflow.db
 
 export MLFLOW_DISABLE_TELEMETRY = true
@@ -10,6 +9,7 @@ export DO_NOT_TRACK = true
 export MPLBACKEND = Agg
 
 SHELL := /bin/bash
+PUBLISHED := $(shell sed -n 's/^  - scales: \[\(.*\)\].*/\1/p' dvc.yaml | tr -d ,)
 BIN := .venv/bin
 # Snakemake's rules and the tests call `wiring` by name. Not exported for all, lest $(PYTHON)
 # become the environment's own Python.
@@ -79,16 +79,18 @@ pull: env ## Fetch the published results
 	find results -exec touch -t 200001010000 {} +
 
 # What is published must be what this very code makes, whole, and no more than it.
-publish: env ## Record finished results (SCALE=embedded) in DVC and git, and push them to the remote
+publish: env ## Record the finished results of dvc.yaml's scales in DVC and git, and push them
 	@test -z "$$(git status --porcelain -- . ':!dvc.lock' ':!artifacts' ':!.snakemake')" || \
 		{ echo "publish: the tree has changes: commit or drop them first"; exit 1; }
-	@$(RUN) snakemake --dry-run --config scale=$(SCALE) 2>&1 | grep -q "Nothing to be done" || \
-		{ echo "publish: results are missing or stale: run snakemake first"; exit 1; }
-	$(BIN)/wiring verify results/$(SCALE)/trajectories/*
+	@for scale in $(PUBLISHED); do \
+		$(RUN) snakemake --dry-run --config scale=$$scale 2>&1 | grep -q "Nothing to be done" || \
+			{ echo "publish: results of $$scale are missing or stale: run snakemake first"; exit 1; }; \
+		$(BIN)/wiring verify results/$$scale/trajectories/* || exit 1; \
+	done
 	$(RUN) dvc commit --force
 	$(BIN)/dvc push
 	git add dvc.lock artifacts .snakemake/metadata
-	git diff --cached --quiet || git commit --message "Results of the scale $(SCALE)"
+	git diff --cached --quiet || git commit --message "Results: $(PUBLISHED)"
 
 clean: ## Delete caches; results and .venv stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -16,22 +16,53 @@ import pytest
 import yaml
 
 from wiring.config import load_scale
+from wiring.provenance import CODE, code_digest, method_digest
 from wiring.trajectory import Trajectory
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "workflow", "profiles", "config", "src", "environment.yml", "dvc.yaml")
 SMOKE = load_scale(ROOT / "config/smoke.yaml")
 SEARCHES = SMOKE.searches()
-CONDITIONS = {name.rpartition("_s")[0] for name in SEARCHES}
 RESULTS = Path("results/smoke")
-# What follows from any search: every table, verdict and figure.
-FOLLOWS = {
-    "dynamics": 1,
-    "experiment_dynamics": len(SMOKE.experiments),
+
+
+def following(*experiments: str) -> dict[str, int]:
+    """What has to be made again when searches (or the tables) of these experiments change."""
+    count = len(experiments)
+    return {
+        "dynamics": 1,
+        "experiment_dynamics": count,
+        "claims": 1,
+        "experiment_claims": count,
+        **{f"{name}_figures": 1 for name in experiments},
+        "overview": 1,
+        "index": 1,
+        "page": count,
+        "all": 1,
+    }
+
+
+def searching(*experiments: str, method: str | None = None) -> dict[str, int]:
+    """The same, and the searches of these experiments (or those of a method)."""
+    count = sum(
+        search.experiment in experiments and method in (None, search.method)
+        for search in SEARCHES.values()
+    )
+    return {"search": count, **following(*experiments)}
+
+
+EXPERIMENTS = tuple(SMOKE.experiments)
+JUDGING = {
     "claims": 1,
-    "draw": len(CONDITIONS),
-    "overview": 1,
-    "report": 1,
+    "experiment_claims": len(EXPERIMENTS),
+    "index": 1,
+    "page": len(EXPERIMENTS),
+    "all": 1,
+}
+DRAWING = {
+    **{f"{name}_figures": 1 for name in EXPERIMENTS},
+    "index": 1,
+    "page": len(EXPERIMENTS),
     "all": 1,
 }
 
@@ -79,11 +110,13 @@ def planned(place: Path, *words: str) -> dict[str, int]:
 
 
 @contextmanager
-def edited(path: Path, old: str, new: str) -> Iterator[None]:
+def edited(path: Path, old: str, new: str, *, old_time: bool = False) -> Iterator[None]:
     """A file with a text replaced, for a while."""
     text, times = path.read_text(), path.stat()
     assert old in text
     path.write_text(text.replace(old, new))
+    if old_time:
+        os.utime(path, (0, 0))
     yield
     path.write_text(text)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -116,24 +149,26 @@ def test_everything_is_there(project: Path) -> None:
     searches = pd.read_parquet(project / RESULTS / "dynamics/searches.parquet")
     assert set(searches["search"]) == set(SEARCHES)
     assert json.loads((project / RESULTS / "claims/claims.json").read_text())["verdicts"]
-    for condition in CONDITIONS:
-        names = {path.name for path in (project / RESULTS / "figures" / condition).iterdir()}
-        assert names == {
-            "probability.svg",
-            "cost.svg",
-            "statistics.svg",
-            "wiring.svg",
-            "wiring.gif",
-        }
-    report = (project / RESULTS / "report/index.html").read_text()
-    assert all(name in report for name in SEARCHES)
+    for name in EXPERIMENTS:
+        for figure in SMOKE.figures(name):
+            assert (project / RESULTS / "figures" / figure).stat().st_size > 0
+        page = (project / RESULTS / f"report/{name}.html").read_text()
+        own = [each for each, search in SEARCHES.items() if search.experiment == name]
+        assert all(each in page for each in own)
+        for each in own:
+            run_id = json.loads(
+                (project / RESULTS / f"trajectories/{each}/manifest.json").read_text()
+            )["mlflow_run_id"]
+            assert run_id in page
+    assert "Where each pattern appears" in (project / RESULTS / "report/index.html").read_text()
 
 
 def test_an_experiments_tables_are_its_part_of_all(project: Path) -> None:
     whole = pd.read_parquet(project / RESULTS / "dynamics/searches.parquet")
     for name in SMOKE.experiments:
         part = pd.read_parquet(project / RESULTS / f"experiments/{name}/searches.parquet")
-        assert part.equals(whole[whole["experiment"] == name].reset_index(drop=True))
+        own = whole[whole["experiment"] == name].reset_index(drop=True)
+        pd.testing.assert_frame_equal(part, own, check_dtype=False)
 
 
 def test_mlflow_shows_every_row_of_the_trajectories(project: Path) -> None:
@@ -145,6 +180,9 @@ def test_mlflow_shows_every_row_of_the_trajectories(project: Path) -> None:
         assert experiment is not None
         (found,) = client.search_runs([experiment.experiment_id], f"tags.search = '{name}'")
         assert found.info.status == "FINISHED"
+        folder = project / RESULTS / f"trajectories/{name}"
+        manifest = json.loads((folder / "manifest.json").read_text())
+        assert manifest["mlflow_run_id"] == found.info.run_id
         rows = pq.read_table(project / RESULTS / f"trajectories/{name}/steps.parquet").to_pandas()
         for split, part in rows.groupby("split"):
             history = client.get_metric_history(found.info.run_id, f"{split}/loss")
@@ -165,7 +203,7 @@ def test_mlflow_shows_the_figures_of_each_experiment(project: Path) -> None:
             for folder in client.list_artifacts(parent.info.run_id, "figures")
             for item in client.list_artifacts(parent.info.run_id, folder.path)
         }
-        assert {"wiring.gif", "probability.svg"} <= shown
+        assert shown == {figure.rpartition("/")[2] for figure in SMOKE.figures(name)}
 
 
 def test_a_second_run_has_nothing_to_do(project: Path) -> None:
@@ -176,68 +214,117 @@ def test_an_experiment_is_a_target(project: Path) -> None:
     assert planned(project, "E1") == {}
 
 
-def test_a_search_setting_reruns_the_searches_and_what_follows(project: Path) -> None:
-    with edited(project / "config/smoke.yaml", "lr: 0.01", "lr: 0.02"):
-        assert planned(project) == {"search": len(SEARCHES), **FOLLOWS}
-
-
-def test_a_setting_of_some_searches_reruns_only_those(project: Path) -> None:
-    override = "seeds: [0, 1]\n    overrides: [{method: darts, set: {alpha: {beta1: 0.6}}}]"
-    with edited(project / "config/smoke.yaml", "seeds: [0, 1]", override):
-        darts = sum(search.method == "darts" for search in SEARCHES.values())
-        assert 0 < darts < len(SEARCHES)
-        assert planned(project) == {"search": darts, **FOLLOWS}
-
-
-def test_a_data_setting_reruns_all(project: Path) -> None:
-    with edited(project / "config/smoke.yaml", "train_samples: 96", "train_samples: 97"):
-        assert planned(project) == {"prepare": 1, "search": len(SEARCHES), **FOLLOWS}
+NOTHING: dict[str, int] = {}
+SEEDS = "datasets: [digits]\n    seeds: [0, 1]\n"
 
 
 @pytest.mark.parametrize(
-    ("setting", "rules"),
+    ("old", "new", "plan"),
     [
-        ("claims: {growth: 0.06}", {"claims": 1, "report": 1, "all": 1}),
+        ("lr: 0.01", "lr: 0.02", searching("E1", "E5", "E7")),
         (
-            "report: {moments: [0.5]}",
-            {"draw": len(CONDITIONS), "report": 1, "all": 1},
+            "title: Bi-level search",
+            "title: Bi-level search\n    overrides: [{method: darts, set: {alpha: {beta1: 0.6}}}]",
+            searching("E5", method="darts"),
         ),
+        (
+            "title: Bi-level search\n    methods: [dsnas, darts]",
+            "title: Bi-level search\n    methods: [dsnas, darts, snas]",
+            {"search": 2, **following("E5")},
+        ),
+        ("free: {}", "free: {space: {delete_edges: [0-2]}}", {"search": 2, **following("E7")}),
+        ("epochs: 2,", "epochs: 3,", searching(*EXPERIMENTS)),
+        (
+            "train_samples: 96",
+            "train_samples: 96, label_noise: 0.1",
+            {"prepare": 1, **searching(*EXPERIMENTS)},
+        ),
+        ("scale: smoke", "scale: smoke\nclaims: {growth: 0.06}", JUDGING),
+        ("scale: smoke", "scale: smoke\nreport: {moments: [0.5]}", DRAWING),
+        ("scale: smoke", "# A comment.\nscale: smoke", NOTHING),
+        ("epochs: 2,", "epochs:   2 ,", NOTHING),
+        ("title: Bi-level search", "title: Other words", {"index": 1, "page": 1, "all": 1}),
+    ],
+    ids=[
+        *("rate", "override", "method", "intervention", "epochs", "noise"),
+        *("threshold", "moments", "comment", "blanks", "title"),
     ],
 )
-def test_a_setting_of_judging_or_drawing_reruns_no_search(
-    project: Path, setting: str, rules: Mapping[str, int]
+def test_a_change_of_the_scale_reruns_what_it_touches(
+    project: Path, old: str, new: str, plan: Mapping[str, int]
 ) -> None:
-    with edited(project / "config/smoke.yaml", "scale: smoke", f"scale: smoke\n{setting}"):
-        assert planned(project) == rules
+    with edited(project / "config/smoke.yaml", old, new):
+        assert planned(project) == plan
 
 
+def test_a_seed_added_runs_its_searches_only(project: Path) -> None:
+    one = "title: Interventions\n    methods: [dsnas]\n    levels: [single]\n    " + SEEDS
+    more = one.replace("[0, 1]", "[0, 1, 2]")
+    with edited(project / "config/smoke.yaml", one, more):
+        assert planned(project) == {"search": 2, **following("E7")}
+
+
+def test_a_seed_removed_runs_no_search(project: Path) -> None:
+    one = "title: Interventions\n    methods: [dsnas]\n    levels: [single]\n    " + SEEDS
+    with edited(project / "config/smoke.yaml", one, one.replace("[0, 1]", "[0]")):
+        assert planned(project) == following("E7")
+
+
+@pytest.mark.parametrize("old_time", [False, True], ids=["new time", "old time"])
 @pytest.mark.parametrize(
-    ("module", "rules"),
+    ("module", "plan"),
     [
-        ("space/plan.py", {"search": len(SEARCHES), **FOLLOWS}),
-        ("trajectory/writer.py", {"search": len(SEARCHES), **FOLLOWS}),
-        ("dynamics/summary.py", FOLLOWS),
-        ("claims/judge.py", {"claims": 1, "report": 1, "all": 1}),
-        (
-            "figures/style.py",
-            {"draw": len(CONDITIONS), "overview": 1, "report": 1, "all": 1},
-        ),
-        ("report/style.css", {"report": 1, "all": 1}),
-        ("tracking/view.py", {}),
-        ("cli.py", {}),
+        ("space/plan.py", searching(*EXPERIMENTS)),
+        ("trajectory/writer.py", searching(*EXPERIMENTS)),
+        ("data/prepare.py", {"prepare": 1, **searching(*EXPERIMENTS)}),
+        ("config/search.py", {"prepare": 1, **searching(*EXPERIMENTS)}),
+        ("dynamics/summary.py", following(*EXPERIMENTS)),
+        ("claims/judge.py", JUDGING),
+        ("config/scale.py", {**JUDGING, **DRAWING, "overview": 1}),
+        ("figures/style.py", {**DRAWING, "overview": 1}),
+        ("report/style.css", {"index": 1, "page": len(EXPERIMENTS), "all": 1}),
+        ("tracking/view.py", NOTHING),
+        ("cli.py", NOTHING),
     ],
 )
 def test_changed_code_reruns_what_it_computes(
-    project: Path, module: str, rules: Mapping[str, int]
+    project: Path, module: str, plan: Mapping[str, int], old_time: bool
 ) -> None:
     path = project / "src/wiring" / module
-    with edited(path, "\n", "\n\n"):
-        assert planned(project) == rules
+    with edited(path, "\n", "\n\n", old_time=old_time):
+        assert planned(project) == plan
+
+
+def test_the_content_of_an_input_counts_and_its_time_does_not(project: Path) -> None:
+    table = project / RESULTS / "data/digits/train.parquet"
+    kept, times = table.read_bytes(), table.stat()
+    table.touch()
+    assert planned(project) == NOTHING
+    table.write_bytes(kept + b"x")
+    plan = planned(project)
+    table.write_bytes(kept)
+    os.utime(table, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert plan == searching(*EXPERIMENTS)
+
+
+@pytest.mark.parametrize("file", ["steps.parquet", "manifest.json"])
+def test_a_lost_trajectory_is_made_again(project: Path, file: str) -> None:
+    name = next(name for name, search in SEARCHES.items() if search.experiment == "E7")
+    lost = project / RESULTS / "trajectories" / name / file
+    kept, times = lost.read_bytes(), lost.stat()
+    lost.unlink()
+    plan = planned(project)
+    lost.write_bytes(kept)
+    os.utime(lost, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert plan == {"search": 1, **following("E7")}
 
 
 def test_touched_code_reruns_nothing(project: Path) -> None:
-    (project / "src/wiring/space/plan.py").touch()
-    assert planned(project) == {}
+    for path in (project / "src/wiring").rglob("*.py"):
+        path.touch()
+    (project / "config/smoke.yaml").touch()
+    (project / "README.md").write_text("edited")
+    assert planned(project) == NOTHING
 
 
 def test_a_lost_figure_is_drawn_again(project: Path) -> None:
@@ -302,12 +389,46 @@ def test_an_unknown_scale_is_refused(bare: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("scale", ["embedded", "paper"])
+@pytest.mark.parametrize(
+    "scale", sorted(path.stem for path in (ROOT / "config").glob("*.yaml") if path.stem != "smoke")
+)
 def test_every_scale_is_planned_by_the_same_rules(bare: Path, scale: str) -> None:
     done = snakemake(bare, "--dry-run", "--config", f"scale={scale}")
     assert done.returncode == 0, done.stderr
-    rules = set(re.findall(r"^(\w+) +\d+$", done.stdout + done.stderr, flags=re.MULTILINE))
-    assert rules == {"prepare", "search", *FOLLOWS, "total"}
+    rules = set(re.findall(r"^([\w-]+) +\d+$", done.stdout + done.stderr, flags=re.MULTILINE))
+    experiments = load_scale(ROOT / f"config/{scale}.yaml").experiments
+    assert rules == {"prepare", "search", *following(*experiments), "total"}
+
+
+def test_dvc_names_the_code_that_snakemake_watches() -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    for stage, code in CODE.items():
+        named = [dep for dep in stages[stage]["do"]["deps"] if dep.startswith("src/")]
+        assert named == sorted(f"src/wiring/{part}" for part in code), stage
+    both = {f"src/wiring/{part}" for part in (*CODE["dynamics"], *CODE["claims"])}
+    named = [dep for dep in stages["experiments"]["do"]["deps"] if dep.startswith("src/")]
+    assert named == sorted(both)
+    assert set(stages) == {*CODE, "experiments"}
+
+
+def test_dvc_records_every_result_of_snakemake(bare: Path) -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    outs = {
+        path.replace("${item}", "smoke")
+        for s in stages.values()
+        for o in s["do"]["outs"]
+        for path in o
+    }
+    done = snakemake(bare, "--summary", "--config", "scale=smoke")
+    made = [line.split("\t")[0] for line in done.stdout.splitlines()[1:]]
+    assert len(made) > 100
+    for path in made:
+        assert any(Path(path).is_relative_to(out) for out in outs), path
+    for stage in stages.values():
+        target = stage["do"]["cmd"].split()[1]
+        assert f"\nrule {target}:" in "".join(
+            path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk")
+        )
 
 
 def test_the_slurm_profile_is_read(bare: Path) -> None:
@@ -328,12 +449,16 @@ def test_snakemakes_own_report_works_offline(project: Path) -> None:
     assert done.returncode == 0, done.stderr
     text = (project / "snakemake.html").read_text()
     assert "probability of each operation on each edge" in text, "no captions"
-    assert "Conditions" in text, "no categories"
+    assert "Overview" in text, "no categories"
 
 
 def test_dvc_records_pushes_and_restores(project: Path, tmp_path: Path) -> None:
     pipeline = (project / "dvc.yaml").read_text()
-    (project / "dvc.yaml").write_text(pipeline.replace("scale: embedded", "scale: smoke"))
+    (project / "dvc.yaml").write_text(
+        re.sub(r"scales: \[.*\]", "scales: [smoke]", pipeline).replace(
+            "results/embedded", "results/smoke"
+        )
+    )
     (project / ".dvc").mkdir()
     shutil.copy2(ROOT / ".dvc/config", project / ".dvc/config")
     shutil.copy2(ROOT / ".dvcignore", project / ".dvcignore")
@@ -361,13 +486,33 @@ def test_dvc_records_pushes_and_restores(project: Path, tmp_path: Path) -> None:
     ok(clone, *dvc, "pull")
     for path in (project / RESULTS).rglob("*"):
         inside = path.relative_to(project / RESULTS).parts[0]
-        if path.is_file() and inside not in {"checkpoints", "experiments"}:
+        if path.is_file() and inside != "checkpoints":
             assert (clone / path.relative_to(project)).read_bytes() == path.read_bytes()
     assert "up to date" in ok(clone, *dvc, "status")
     assert "snakemake" not in ok(clone, *dvc, "repro", "--dry")
     metrics = json.loads(ok(clone, *dvc, "metrics", "show", "--json"))
     shown = metrics[""]["data"]
     files = sorted((project / RESULTS / "dynamics/metrics").iterdir())
-    assert len(files) == 4
+    assert len(files) == len({search.condition for search in SEARCHES.values()})
     for file in files:
         assert shown[str(file.relative_to(project))]["data"] == json.loads(file.read_text())
+
+
+def test_the_code_of_a_plugged_in_method_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "plugged"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise RuntimeError('must not be imported')")
+    (package / "method.py").write_text("one")
+    info = tmp_path / "plugged-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[wiring.methods]\nplugged = plugged.method:Method\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    first = method_digest.__wrapped__("plugged")
+    assert len(first) == 64
+    (package / "method.py").write_text("two")
+    assert method_digest.__wrapped__("plugged") != first
+    assert method_digest("dsnas") == ""
+    assert len({code_digest(stage) for stage in CODE}) == len(CODE)

@@ -28,3 +28,9 @@ use rule claims as experiment_claims with:
         f"{RESULTS}/experiments/{{experiment}}/claims.json",
     log:
         f"{LOGS}/experiments/{{experiment}}-claims.log",
+
+
+rule experiments:
+    input:
+        expand(rules.experiment_dynamics.output, experiment=EXPERIMENTS),
+        expand(rules.experiment_claims.output, experiment=EXPERIMENTS),

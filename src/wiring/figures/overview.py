@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -71,8 +73,9 @@ def _scatters(
         deeper=searches["depth"] - searches["depth_null"] + noise[0],
         wider_by=searches["width"] - searches["width_null"] + noise[1],
     )
-    for (method, level, dataset), some in shift.groupby(["method", "level", "dataset"]):
-        style = {
+    for keys, some in shift.groupby(["method", "level", "dataset"]):
+        method, level, dataset = map(str, keys)
+        style: dict[str, Any] = {
             "marker": marks[dataset],
             "s": 30,
             "facecolors": colours[method] if level == "bi" else "none",

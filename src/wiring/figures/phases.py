@@ -20,7 +20,6 @@ def draw_phases(tables: Dynamics) -> Figure:
     figure = Figure(figsize=(WIDTH, height))
     grid = figure.subplots(2, len(edges), sharex=True, sharey="row", squeeze=False)
     figure.subplots_adjust(0.075, 1.35 / height, 0.985, 1 - 0.95 / height, wspace=0.08, hspace=0.2)
-    means = phases.groupby(["phase", "edge", "op"])[["cost_mean", "cost_std"]].mean()
     for row, (phase, title) in enumerate(_TITLE.items()):
         for axes, edge in zip(grid[row], edges, strict=True):
             if edge[0] not in "01":
@@ -29,7 +28,7 @@ def draw_phases(tables: Dynamics) -> Figure:
                 own = phases[
                     (phases["phase"] == phase) & (phases["edge"] == edge) & (phases["op"] == op)
                 ]
-                mean, spread = means.loc[(phase, edge, op)]
+                mean, spread = own["cost_mean"].mean(), own["cost_std"].mean()
                 if np.isnan(mean):
                     continue
                 colour = OP_COLOUR[op]

@@ -25,6 +25,8 @@ GRACE = 5.0
 """The same once the search has ended."""
 DRAIN = 60.0
 """Seconds that a search's end waits for what is still to be sent to a store that works."""
+OPENING = 10.0
+"""Seconds that a search's end waits for the run to be there at all."""
 FLUSH = 5.0
 """Seconds that metrics are gathered: a metric costs half as much in a large batch."""
 BACKLOG = 1000
@@ -46,9 +48,6 @@ class Tracker:
         config: the search.
         dataset_manifest: the dataset's manifest.
         scale: name of the scale.
-
-    Attributes:
-        run_id: id of the run, as soon as there is one.
     """
 
     def __init__(
@@ -59,7 +58,8 @@ class Tracker:
         self._scale = scale
         self._queue: queue.Queue[view.Sample | Last] = queue.Queue(BACKLOG)
         self._windows = self._epochs = 0
-        self.run_id: str | None = None
+        self._run_id: str | None = None
+        self._settled = threading.Event()
         self._closing = threading.Event()
         self._given_up = threading.Event()
         self._lock = threading.Lock()
@@ -78,6 +78,12 @@ class Tracker:
             self._give_up(store.reason(error))
         else:
             self._thread.start()
+
+    @property
+    def run_id(self) -> str | None:
+        """Id of the run, for which this waits a bounded time; None if there is none."""
+        self._settled.wait(OPENING)
+        return self._run_id
 
     def log_window(self, row: Mapping[str, Any], shape: Shape) -> None:
         """Log a row of `steps`."""
@@ -139,7 +145,8 @@ class Tracker:
             run_id = self._persistently(
                 store.begin, client, self._config, self._dataset, self._scale
             )
-            self.run_id = run_id
+            self._run_id = run_id
+            self._settled.set()
             last = self._follow(client, run_id)
             if last is not None:
                 self._persistently(last, client, run_id)
@@ -179,6 +186,7 @@ class Tracker:
             if self._given_up.is_set():
                 return
             self._given_up.set()
+            self._settled.set()
         store.log.warning(
             "tracking: %s: gave up on %s (%s): the search goes on and its trajectory keeps "
             "everything; log it later with `wiring track replay TRAJECTORY_DIR`",
