@@ -1,6 +1,6 @@
 """Put the verdict table of a scale's results into README.md, between its two markers.
 
-    python tools/verdicts.py results/embedded/claims/claims.json
+python tools/verdicts.py results/embedded/claims/claims.json
 """
 
 from __future__ import annotations

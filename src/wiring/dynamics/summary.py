@@ -275,7 +275,8 @@ def _laws(trajectory: Trajectory) -> dict[str, float]:
         for node in sorted(set(targets)):
             into = path[..., [target == node for target in targets]].sum(axis=-1)
             largest["path"].extend(np.abs(into[holds]).max(axis=1))
-        for law in ("inner", "total"):
+        # One cell has none before it.
+        for law in ("inner", "total") if trajectory.shape.cells > 1 else ("total",):
             largest[law].extend(trajectory.column(f"residual_{law}", split)[holds])
     return {
         "residual_direct": float(np.max(direct)),

@@ -38,7 +38,7 @@ def draw_all(dynamics: Dynamics) -> Figure:
     figure = Figure(figsize=(WIDTH, height))
     rhos = _scatters(figure, searches, methods, (below + _BETWEEN) / height, _TOP / height)
     _multiples(figure, dynamics, searches, methods, columns, below / height)
-    title(figure, _seen(rhos))
+    title(figure, _seen(rhos), size=11)
     caption(
         figure,
         "Top: one mark a search; right: above the diagonal a cell is wider than deeper, compared "
@@ -49,13 +49,16 @@ def draw_all(dynamics: Dynamics) -> Figure:
 
 
 def _seen(rhos: dict[str, float]) -> str:
-    known = [f"{kind} {rho:+.2f}" for kind, rho in rhos.items() if np.isfinite(rho)]
+    known = {kind: rho for kind, rho in rhos.items() if np.isfinite(rho)}
+    if not known:
+        return "P(none) at the end and over each search"
     seen = (
         "Where loss exceeds entropy for longer, none ends stronger"
-        if known and min(rho for rho in rhos.values() if np.isfinite(rho)) > 0.5
-        else "P(none) at the end against the share of time with loss above entropy"
+        if min(known.values()) > 0.5
+        else "Final P(none) against time with loss above entropy"
     )
-    return f"{seen} (rank correlation: {', '.join(known)})" if known else seen
+    ranks = ", ".join(f"{rho:+.2f} on {kind} edges" for kind, rho in known.items())
+    return f"{seen}: rank correlation {ranks}"
 
 
 def _scatters(

@@ -85,10 +85,10 @@ def heading(figure: Figure, seen: str, tables: Dynamics) -> None:
     figure.text(0.012, 1 - 0.36 / height, name(tables), va="top", fontsize=9.5, color=GREY)
 
 
-def title(figure: Figure, seen: str) -> None:
+def title(figure: Figure, seen: str, size: float = 12) -> None:
     """The figure's first line."""
     top = 1 - 0.12 / figure.get_size_inches()[1]
-    figure.text(0.012, top, seen, va="top", fontsize=12, fontweight="bold")
+    figure.text(0.012, top, seen, va="top", fontsize=size, fontweight="bold")
 
 
 def caption(figure: Figure, text: str) -> None:
