@@ -73,10 +73,11 @@ bench: env ## Time a search step
 ui: env ## Browse the runs in MLflow (MLFLOW_TRACKING_URI=sqlite:///mlflow.db)
 	$(RUN) mlflow ui --host 127.0.0.1 --backend-store-uri "$(MLFLOW_TRACKING_URI)"
 
-# Files come out of the cache in any order of time. Older than all code, they are judged by content.
+# Files come out of the cache in any order of time. All of one old time, they are judged by content.
+# A link's own time counts too.
 pull: env ## Fetch the published results
 	$(BIN)/dvc pull
-	find results -exec touch -t 200001010000 {} +
+	find results -exec touch -t 200001010000 {} + -exec touch -h -t 200001010000 {} +
 
 # What is published must be what this very code makes, whole, and no more than it.
 publish: env ## Record the finished results of dvc.yaml's scales in DVC and git, and push them

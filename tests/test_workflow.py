@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -481,6 +482,18 @@ def test_dvc_records_pushes_and_restores(project: Path, tmp_path: Path) -> None:
     listed = ok(project, *git, "ls-files")
     assert "artifacts/files/md5" in listed
     assert "results/" not in listed
+    (aging,) = re.findall(r"^\t(find results .*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for number, link in enumerate(("copy", "hardlink", "symlink", "copy", "hardlink", "symlink")):
+        place = tmp_path / f"{link} {number}"
+        ok(tmp_path, *git, "clone", "--quiet", str(project), str(place))
+        ok(place, *dvc, "config", "--local", "cache.type", link)
+        ok(place, *dvc, "pull")
+        for path in (place / RESULTS).rglob("*"):  # out of the cache in any order
+            os.utime(path, (random.randrange(10**9, 2 * 10**9),) * 2)
+        ok(place, "bash", "-c", aging)
+        assert planned(place) == NOTHING, link
+        with edited(place / "config/smoke.yaml", "lr: 0.01", "lr: 0.02"):
+            assert planned(place) == searching("E1", "E5", "E7")
     clone = tmp_path / "clone"
     ok(tmp_path, *git, "clone", "--quiet", str(project), str(clone))
     ok(clone, *dvc, "pull")
