@@ -386,7 +386,7 @@ def test_a_faulty_scale_is_refused_before_any_job(
 def test_an_unknown_scale_is_refused(bare: Path) -> None:
     done = snakemake(bare, "--config", "scale=huge")
     assert done.returncode != 0
-    assert "scale=huge: no such file, expected one or any of embedded, paper, smoke" in done.stderr
+    assert "scale=huge: no such file, expected one or any of embedded" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -425,11 +425,10 @@ def test_dvc_records_every_result_of_snakemake(bare: Path) -> None:
     assert len(made) > 100
     for path in made:
         assert any(Path(path).is_relative_to(out) for out in outs), path
+    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
     for stage in stages.values():
         target = stage["do"]["cmd"].split()[1]
-        assert f"\nrule {target}:" in "".join(
-            path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk")
-        )
+        assert re.search(rf"^rule {target}:", rules, re.MULTILINE)
 
 
 def test_the_slurm_profile_is_read(bare: Path) -> None:
@@ -449,7 +448,7 @@ def test_snakemakes_own_report_works_offline(project: Path) -> None:
     done = snakemake(project, "--config", "scale=smoke", "--report", "snakemake.html")
     assert done.returncode == 0, done.stderr
     text = (project / "snakemake.html").read_text()
-    assert "probability of each operation on each edge" in text, "no captions"
+    assert "Probability of each operation on each edge" in text, "no captions"
     assert "Overview" in text, "no categories"
 
 
@@ -508,7 +507,8 @@ def test_dvc_records_pushes_and_restores(project: Path, tmp_path: Path) -> None:
     files = sorted((project / RESULTS / "dynamics/metrics").iterdir())
     assert len(files) == len({search.condition for search in SEARCHES.values()})
     for file in files:
-        assert shown[str(file.relative_to(project))]["data"] == json.loads(file.read_text())
+        known = {k: v for k, v in json.loads(file.read_text()).items() if v is not None}
+        assert shown[str(file.relative_to(project))]["data"] == known
 
 
 def test_the_code_of_a_plugged_in_method_counts(

@@ -225,8 +225,8 @@ def track_figures(
     scale = load_scale(scale_file)
     from wiring.tracking import show
 
-    searches = scale.searches().values()
-    show({folder / search.condition: search.experiment for search in searches}, scale.scale)
+    drawn = [(path, name) for name in scale.experiments for path in scale.figures(name)]
+    show({folder / Path(path).parent: name for path, name in drawn}, scale.scale)
 
 
 @track.command()
