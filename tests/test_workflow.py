@@ -5,8 +5,10 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -452,63 +454,220 @@ def test_snakemakes_own_report_works_offline(project: Path) -> None:
     assert "Overview" in text, "no categories"
 
 
-def test_dvc_records_pushes_and_restores(project: Path, tmp_path: Path) -> None:
-    pipeline = (project / "dvc.yaml").read_text()
-    (project / "dvc.yaml").write_text(
-        re.sub(r"scales: \[.*\]", "scales: [smoke]", pipeline).replace(
-            "results/embedded", "results/smoke"
-        )
+def test_a_killed_run_is_unlocked_and_goes_on(tmp_path: Path) -> None:
+    """SIGKILL to Snakemake and its searches: a lock is left, which the next run names."""
+    place = copy(tmp_path / "project")
+    words = [sys.executable, "-m", "snakemake", "E7", "--config", "scale=smoke", "--cores", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(place / "src")}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    running = subprocess.Popen(
+        words,
+        cwd=place,
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
-    (project / ".dvc").mkdir()
-    shutil.copy2(ROOT / ".dvc/config", project / ".dvc/config")
-    shutil.copy2(ROOT / ".dvcignore", project / ".dvcignore")
-    (project / ".gitignore").write_text((ROOT / ".gitignore").read_text())
+    done = place / RESULTS / "trajectories"
+    while running.poll() is None and not list(done.glob("*/manifest.json")):
+        time.sleep(0.05)
+    assert running.poll() is None, "it ended before it could be killed"
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    first = {path: path.read_bytes() for path in done.glob("*/*.parquet")}
+    locked = snakemake(place, "E7", "--config", "scale=smoke", "--cores", "2")
+    assert locked.returncode != 0
+    assert "--unlock" in locked.stdout + locked.stderr
+    assert snakemake(place, "--config", "scale=smoke", "--unlock").returncode == 0
+    again = snakemake(place, "E7", "--config", "scale=smoke", "--cores", "2")
+    assert again.returncode == 0, again.stderr
+    for name, search in SEARCHES.items():
+        if search.experiment == "E7":
+            Trajectory.read(done / name)
+    for path, content in first.items():
+        assert path.read_bytes() == content
 
-    def ok(place: Path, *words: str) -> str:
-        done = run(place, *words)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
-    dvc = (sys.executable, "-m", "dvc")
-    git = ("git", "-c", "user.name=test", "-c", "user.email=test@localhost")
-    ok(project, *git, "init", "--quiet")
-    ok(project, *dvc, "commit", "--force")
-    ok(project, *dvc, "push")
-    assert "up to date" in ok(project, *dvc, "status")
-    assert planned(project) == {}, "recording the results must not make them stale"
-    ok(project, *git, "add", "--all")
-    ok(project, *git, "commit", "--quiet", "--message", "results")
-    listed = ok(project, *git, "ls-files")
-    assert "artifacts/files/md5" in listed
-    assert "results/" not in listed
+DVC = (sys.executable, "-m", "dvc")
+GIT = ("git", "-c", "user.name=test", "-c", "user.email=test@localhost")
+
+
+def ok(place: Path, *words: str) -> str:
+    done = run(place, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def cloned(published: Path, place: Path, *, link: str = "copy") -> Path:
+    """A clone into which the results have been pulled, as `make pull` does it."""
+    ok(published, *GIT, "clone", "--quiet", str(published), str(place))
+    ok(place, *DVC, "config", "--local", "cache.type", link)
+    ok(place, *DVC, "pull")
+    for path in (place / RESULTS).rglob("*"):  # out of the cache in any order
+        os.utime(path, (random.randrange(10**9, 2 * 10**9),) * 2)
     (aging,) = re.findall(r"^\t(find results .*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    for number, link in enumerate(("copy", "hardlink", "symlink", "copy", "hardlink", "symlink")):
-        place = tmp_path / f"{link} {number}"
-        ok(tmp_path, *git, "clone", "--quiet", str(project), str(place))
-        ok(place, *dvc, "config", "--local", "cache.type", link)
-        ok(place, *dvc, "pull")
-        for path in (place / RESULTS).rglob("*"):  # out of the cache in any order
-            os.utime(path, (random.randrange(10**9, 2 * 10**9),) * 2)
-        ok(place, "bash", "-c", aging)
-        assert planned(place) == NOTHING, link
-        with edited(place / "config/smoke.yaml", "lr: 0.01", "lr: 0.02"):
-            assert planned(place) == searching("E1", "E5", "E7")
-    clone = tmp_path / "clone"
-    ok(tmp_path, *git, "clone", "--quiet", str(project), str(clone))
-    ok(clone, *dvc, "pull")
-    for path in (project / RESULTS).rglob("*"):
-        inside = path.relative_to(project / RESULTS).parts[0]
+    ok(place, "bash", "-c", aging)
+    return place
+
+
+@pytest.fixture(scope="module")
+def published(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository in which the results of the smoke scale are published."""
+    place = tmp_path_factory.mktemp("published") / "project"
+    shutil.copytree(project, place, symlinks=True)
+    pipeline = (place / "dvc.yaml").read_text()
+    pipeline = re.sub(r"scales: \[.*\]", "scales: [smoke]", pipeline)
+    (place / "dvc.yaml").write_text(pipeline.replace("results/embedded", "results/smoke"))
+    (place / ".dvc").mkdir()
+    for name in (".dvc/config", ".dvcignore", ".gitignore", "Makefile", "pyproject.toml"):
+        shutil.copy2(ROOT / name, place / name)
+    for name in ("requirements.txt", "requirements-cpu.txt", "requirements-cuda.txt"):
+        shutil.copy2(ROOT / name, place / name)
+    ok(place, "git", "init", "--quiet")
+    for key in ("user.name", "user.email"):
+        ok(place, "git", "config", key, "test@localhost")
+    # `make` takes this very environment for the one that it would set up.
+    (place / ".venv").mkdir()
+    (place / ".venv/bin").symlink_to(Path(sys.executable).parent)
+    (place / ".venv/.installed").touch()
+    ok(place, *GIT, "add", "--all")
+    ok(place, *GIT, "commit", "--quiet", "--message", "code")
+    ok(place, "make", "publish")
+    return place
+
+
+def test_publishing_records_code_results_and_provenance_together(published: Path) -> None:
+    listed = ok(published, *GIT, "show", "--stat=200", "--format=%s", "HEAD")
+    assert listed.startswith("Results: smoke")
+    for part in ("dvc.lock", "artifacts/files/md5", ".snakemake/metadata"):
+        assert part in listed
+    assert "results/" not in ok(published, *GIT, "ls-files")
+    assert "up to date" in ok(published, *DVC, "status")
+    assert planned(published) == NOTHING, "recording the results must not make them stale"
+    assert ok(published, *GIT, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("tree", "the tree has changes"),
+        ("stale", "results of smoke are missing or stale"),
+        ("damaged", "SHA-256 is"),
+    ],
+)
+def test_publishing_refuses(published: Path, tmp_path: Path, fault: str, says: str) -> None:
+    place = tmp_path / "project"
+    shutil.copytree(published, place, symlinks=True)
+    if fault == "tree":
+        (place / "Snakefile").write_text((place / "Snakefile").read_text() + "\n")
+    elif fault == "stale":
+        config = place / "config/smoke.yaml"
+        config.write_text(config.read_text().replace("lr: 0.01", "lr: 0.02"))
+        ok(place, *GIT, "commit", "--all", "--quiet", "--message", "another rate")
+    else:
+        # With its old time, so that only the manifest can tell.
+        name = next(iter(SEARCHES))
+        file = place / RESULTS / "trajectories" / name / "steps.parquet"
+        times = file.stat()
+        file.chmod(0o644)
+        file.write_bytes(file.read_bytes()[:-1] + b"x")
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    head = ok(place, *GIT, "rev-parse", "HEAD")
+    done = run(place, "make", "publish")
+    assert done.returncode != 0
+    assert says in done.stdout + done.stderr
+    assert ok(place, *GIT, "rev-parse", "HEAD") == head
+
+
+@pytest.mark.parametrize("link", ["copy", "hardlink", "symlink"])
+def test_a_fresh_clone_has_nothing_to_do_and_misses_no_change(
+    published: Path, tmp_path: Path, link: str
+) -> None:
+    for number in range(2):
+        place = cloned(published, tmp_path / f"another place {number}", link=link)
+        assert planned(place) == NOTHING
+    with edited(place / "config/smoke.yaml", "lr: 0.01", "lr: 0.02"):
+        assert planned(place) == searching("E1", "E5", "E7")
+    with edited(place / "src/wiring/dynamics/summary.py", "\n", "\n\n", old_time=True):
+        assert planned(place) == following(*EXPERIMENTS)
+
+
+def test_a_pull_brings_every_byte_and_dvc_agrees(published: Path, tmp_path: Path) -> None:
+    clone = cloned(published, tmp_path / "clone")
+    for path in (published / RESULTS).rglob("*"):
+        inside = path.relative_to(published / RESULTS).parts[0]
         if path.is_file() and inside != "checkpoints":
-            assert (clone / path.relative_to(project)).read_bytes() == path.read_bytes()
-    assert "up to date" in ok(clone, *dvc, "status")
-    assert "snakemake" not in ok(clone, *dvc, "repro", "--dry")
-    metrics = json.loads(ok(clone, *dvc, "metrics", "show", "--json"))
+            assert (clone / path.relative_to(published)).read_bytes() == path.read_bytes()
+    assert "up to date" in ok(clone, *DVC, "status")
+    assert "snakemake" not in ok(clone, *DVC, "repro", "--dry")
+    metrics = json.loads(ok(clone, *DVC, "metrics", "show", "--json"))
     shown = metrics[""]["data"]
-    files = sorted((project / RESULTS / "dynamics/metrics").iterdir())
+    files = sorted((published / RESULTS / "dynamics/metrics").iterdir())
     assert len(files) == len({search.condition for search in SEARCHES.values()})
     for file in files:
         known = {k: v for k, v in json.loads(file.read_text()).items() if v is not None}
-        assert shown[str(file.relative_to(project))]["data"] == known
+        assert shown[str(file.relative_to(published))]["data"] == known
+
+
+def test_mlflow_is_rebuilt_from_a_pull_once(published: Path, tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    clone = cloned(published, tmp_path / "clone")
+    root = clone / RESULTS / "trajectories"
+    folders = [str(root / name) for name in SEARCHES]
+    client = MlflowClient(f"sqlite:///{clone}/mlflow.db")
+    for _ in range(2):
+        ok(clone, "wiring", "track", "replay", *folders)
+        found = {}
+        for name in SMOKE.experiments:
+            experiment = client.get_experiment_by_name(f"smoke/{name}")
+            assert experiment is not None
+            for one in client.search_runs([experiment.experiment_id], "tags.kind = 'search'"):
+                assert one.data.tags["search"] not in found, "shown twice"
+                found[one.data.tags["search"]] = one.data.tags["recorded_run_id"]
+        assert found == {
+            Path(folder).name: json.loads(Path(folder, "manifest.json").read_text())[
+                "mlflow_run_id"
+            ]
+            for folder in folders
+        }
+
+
+def test_dvc_tells_what_changed_between_two_commits(published: Path, tmp_path: Path) -> None:
+    place = tmp_path / "project"
+    shutil.copytree(published, place, symlinks=True)
+    config = place / "config/smoke.yaml"
+    one = "title: Interventions\n    methods: [dsnas]\n    levels: [single]\n    " + SEEDS
+    config.write_text(config.read_text().replace(one, one.replace("[0, 1]", "[0]")))
+    assert "trajectories@smoke" in ok(place, *DVC, "status")
+    ok(place, *GIT, "commit", "--all", "--quiet", "--message", "one seed")
+    done = snakemake(place, "--config", "scale=smoke", "--cores", "2")
+    assert done.returncode == 0, done.stderr
+    ok(place, "make", "publish")
+    params = json.loads(ok(place, *DVC, "params", "diff", "HEAD~2", "--json"))
+    assert list(params) == ["config/smoke.yaml"]
+    assert list(params["config/smoke.yaml"]) == ["experiments.E7.seeds"]
+    metrics = json.loads(ok(place, *DVC, "metrics", "diff", "HEAD~2", "--json"))
+    conditions = {Path(path).stem for path in metrics}
+    assert conditions == {c for c in conditions if c.startswith("E7_")} != set()
+    ok(place, *DVC, "plots", "diff", "HEAD~2", "-o", "plots")
+    assert len(list((place / "plots").rglob("*.svg"))) == 2
+
+
+def test_a_damaged_artifact_is_named_and_made_again_alone(published: Path, tmp_path: Path) -> None:
+    place = tmp_path / "project"
+    shutil.copytree(published, place, symlinks=True)
+    name = next(name for name, search in SEARCHES.items() if search.experiment == "E7")
+    file = place / RESULTS / "trajectories" / name / "steps.parquet"
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    done = snakemake(place, "--config", "scale=smoke", "--cores", "2")
+    assert done.returncode != 0
+    assert re.search(rf"{name}/steps.parquet: SHA-256 is \w+, expected", done.stderr + done.stdout)
+    shutil.rmtree(file.parent)
+    plan = planned(place)
+    assert plan.pop("search") == 1
+    assert plan == following("E7")
 
 
 def test_the_code_of_a_plugged_in_method_counts(

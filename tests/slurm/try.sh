@@ -34,12 +34,14 @@ StateSaveLocation=/var/spool/slurmctld
 SlurmdSpoolDir=/var/spool/slurmd
 SlurmctldLogFile=/var/log/slurmctld.log
 SlurmdLogFile=/var/log/slurmd.log
-NodeName=$node CPUs=$(nproc) RealMemory=$(free --mega | awk '/^Mem/ {print $2 - 500}') State=UNKNOWN
+NodeName=$node CPUs=$(nproc) RealMemory=$(free -m | awk '/^Mem/ {print $2 - 1000}') State=UNKNOWN
 PartitionName=all Nodes=$node Default=YES MaxTime=INFINITE State=UP
 CONF
 pgrep munged > /dev/null || su -s /bin/sh munge -c munged
 pgrep slurmctld > /dev/null || slurmctld
 pgrep slurmd > /dev/null || slurmd
+sleep 2
+scontrol update "NodeName=$node" State=RESUME || true # an earlier try may have drained it
 for _ in $(seq 30); do
 	[ "$(sinfo --noheader --format=%t)" = idle ] && break
 	sleep 1
@@ -48,7 +50,7 @@ sinfo
 
 # One search that is long enough to be requeued while it runs.
 scale=$(mktemp --suffix=.yaml)
-sed 's/^scale: smoke/scale: slurm/; s/epochs: 2,/epochs: 40,/' config/smoke.yaml > "$scale"
+sed 's/^scale: smoke/scale: slurm/; s/epochs: 2,/epochs: 600,/' config/smoke.yaml > "$scale"
 options=(--workflow-profile profiles/slurm --config scale="$scale" --jobs 2
 	--slurm-no-account --slurm-status-command squeue --latency-wait 10)
 
