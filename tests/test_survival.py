@@ -230,10 +230,15 @@ def explode() -> None:
     Trainer.run_epoch = exploding  # type: ignore[method-assign]
 
 
-def test_a_loss_that_is_not_finite_keeps_what_was_recorded(data: Path, tmp_path: Path) -> None:
-    c = config("darts")
+@pytest.mark.parametrize(
+    ("method", "fault"), [("darts", "the train loss is nan"), ("dsnas", "alpha is not finite")]
+)
+def test_what_is_not_finite_keeps_what_was_recorded(
+    data: Path, tmp_path: Path, method: str, fault: str
+) -> None:
+    c = config(method)
     said = failed(c, data, tmp_path / "nan", explode)
-    assert "the train loss is nan in epoch 2 (step " in said
+    assert f"{fault} in epoch 2 (step " in said
     assert "largest |alpha| nan" in said
     kept = tmp_path / "nan/checkpoints/stopped"
     assert str(kept) in said

@@ -519,7 +519,8 @@ def published(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pipeline = re.sub(r"scales: \[.*\]", "scales: [smoke]", pipeline)
     (place / "dvc.yaml").write_text(pipeline.replace("results/embedded", "results/smoke"))
     (place / ".dvc").mkdir()
-    for name in (".dvc/config", ".dvcignore", ".gitignore", "Makefile", "pyproject.toml"):
+    files = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "Makefile")
+    for name in (*files, "pyproject.toml"):
         shutil.copy2(ROOT / name, place / name)
     for name in ("requirements.txt", "requirements-cpu.txt", "requirements-cuda.txt"):
         shutil.copy2(ROOT / name, place / name)
@@ -530,7 +531,7 @@ def published(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / ".venv").mkdir()
     (place / ".venv/bin").symlink_to(Path(sys.executable).parent)
     (place / ".venv/.installed").touch()
-    ok(place, *GIT, "add", "--all")
+    ok(place, *GIT, "add", "--all", "--", ".", ":!.snakemake")
     ok(place, *GIT, "commit", "--quiet", "--message", "code")
     ok(place, "make", "publish")
     return place
@@ -663,7 +664,8 @@ def test_a_damaged_artifact_is_named_and_made_again_alone(published: Path, tmp_p
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     done = snakemake(place, "--config", "scale=smoke", "--cores", "2")
     assert done.returncode != 0
-    assert re.search(rf"{name}/steps.parquet: SHA-256 is \w+, expected", done.stderr + done.stdout)
+    said = done.stdout + done.stderr
+    assert re.search(rf"{name}/steps.parquet: SHA-256 is \w+, expected", said), said
     shutil.rmtree(file.parent)
     plan = planned(place)
     assert plan.pop("search") == 1

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 
@@ -15,6 +17,34 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_manifest(path: Path, version: int, fields: tuple[str, ...]) -> dict[str, Any]:
+    """Read a `manifest.json`.
+
+    Args:
+        path: the file.
+        version: the `schema_version` that it must have.
+        fields: what it must hold.
+
+    Raises:
+        ValueError: one sentence says what is wrong, and what would be right.
+    """
+    try:
+        manifest = json.loads(path.read_text())
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: not valid JSON: {error}") from None
+    if not isinstance(manifest, dict):
+        raise ValueError(f"{path}: expected a JSON object")
+    found = manifest.get("schema_version")
+    if found != version:
+        raise ValueError(f"{path}: schema_version is {found}, expected {version}")
+    for name in fields:
+        if name not in manifest:
+            raise ValueError(f"{path}: {name} is missing")
+    return manifest
 
 
 @contextmanager

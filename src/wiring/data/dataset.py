@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -14,7 +13,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from wiring.files import sha256
+from wiring.files import read_manifest, sha256
 
 VERSION = 1
 """Version of the files below; a reader takes no other."""
@@ -94,7 +93,11 @@ def load(path: Path) -> Dataset:
     Raises:
         DataError: a file is missing, of another version, or not what the manifest says.
     """
-    manifest = _manifest(path / MANIFEST)
+    try:
+        fields = ("shape", "classes", "mean", "std", "files")
+        manifest = read_manifest(path / MANIFEST, VERSION, fields)
+    except ValueError as error:
+        raise DataError(f"{error}: prepare the dataset again") from None
     shape = tuple(manifest["shape"])
     train, test = (
         _table(path / name, manifest, schema(prod(shape)))
@@ -113,24 +116,6 @@ def load(path: Path) -> Dataset:
         test_labels=_column(test, "label"),
         manifest=manifest,
     )
-
-
-def _manifest(source: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads(source.read_text())
-    except OSError as error:
-        raise DataError(f"{source}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise DataError(f"{source}: not valid JSON: {error}") from None
-    if not isinstance(manifest, dict):
-        raise DataError(f"{source}: expected a JSON object")
-    version = manifest.get("schema_version")
-    if version != VERSION:
-        raise DataError(f"{source}: schema_version is {version}, expected {VERSION}")
-    for name in ("shape", "classes", "mean", "std", "files"):
-        if name not in manifest:
-            raise DataError(f"{source}: {name} is missing: prepare the dataset again")
-    return manifest
 
 
 def _table(path: Path, manifest: dict[str, Any], schema: pa.Schema) -> pa.Table:

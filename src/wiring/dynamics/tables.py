@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from wiring.config import SearchConfig
-from wiring.trajectory import Trajectory
+from wiring.trajectory import EPOCH_FIELDS, Trajectory
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -207,15 +207,7 @@ def phase_table(trajectory: Trajectory) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-_MEASURED = (
-    "loss",
-    "entropy",
-    "accuracy",
-    "loss_correct",
-    "loss_wrong",
-    "entropy_correct",
-    "entropy_wrong",
-)
+_MEASURED = tuple(EPOCH_FIELDS)
 _LAWS = ("residual_direct", "residual_inner", "residual_total", "skip_weight")
 
 

@@ -143,25 +143,33 @@ class _Search:
     def _epoch(self) -> dict[str, dict[str, Any]]:
         """One epoch; returns its rows of `epochs` by split."""
         rows: dict[str, dict[str, Any]] = {}
-        for table, row in self.trainer.run_epoch():
-            self.writer.add(table, row)
-            if not math.isfinite(row["loss"]):
-                self._give_up(row)
-            if table == "steps":
-                self.tracker.log_window(row, self.trainer.shape)
-            elif table == "epochs":
-                self.tracker.log_epoch({**row, "step": self.trainer.steps})
-                rows[row["split"]] = row
+        try:
+            for table, row in self.trainer.run_epoch():
+                self.writer.add(table, row)
+                if not math.isfinite(row["loss"]):
+                    self._give_up(f"the {row['split']} loss is {row['loss']}")
+                if table == "steps":
+                    self.tracker.log_window(row, self.trainer.shape)
+                elif table == "epochs":
+                    self.tracker.log_epoch({**row, "step": self.trainer.steps})
+                    rows[row["split"]] = row
+        except SearchError:
+            raise
+        except RuntimeError:
+            # From such an alpha no gate can be drawn: the loss may not have been looked at yet.
+            if self.trainer.alpha.isfinite().all():
+                raise
+            self._give_up("alpha is not finite")
         return rows
 
-    def _give_up(self, row: dict[str, Any]) -> NoReturn:
+    def _give_up(self, fault: str) -> NoReturn:
         """Keep what was recorded, and say where the search went wrong."""
         kept = self.checkpoints / "stopped"
         self.writer.close(self._manifest(), kept)
         good = checkpoint.newest(self.checkpoints)
         alpha = self.trainer.alpha.detach().abs().max().item()
         raise SearchError(
-            f"{self.config.id}: the {row['split']} loss is {row['loss']} in epoch {row['epoch']} "
+            f"{self.config.id}: {fault} in epoch {self.trainer.epoch} "
             f"(step {self.trainer.steps}, largest |alpha| {alpha:.3g}): lower weights.lr or "
             f"alpha.lr; what was recorded is in {kept}, the last good checkpoint is "
             f"{good or 'none yet'}"

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from wiring.config import ConfigError, SearchConfig
-from wiring.files import sha256
-from wiring.trajectory.schema import SCHEMAS, VERSION, Shape, shape_of
+from wiring.files import read_manifest, sha256
+from wiring.trajectory.schema import REQUIRED, SCHEMAS, VERSION, Shape, shape_of
 
 TableName = Literal["steps", "epochs", "samples"]
 
@@ -54,7 +54,7 @@ class Trajectory:
             ValueError: a file is missing, of another version, or not what the manifest says.
         """
         source = path / "manifest.json"
-        manifest = _manifest(source)
+        manifest = read_manifest(source, VERSION, (*REQUIRED, "files"))
         config = _config(source, manifest)
         tables = {}
         for name in SCHEMAS:
@@ -110,24 +110,6 @@ class Trajectory:
         data = self._table(table)
         axes = (data.schema.field(name).metadata or {}).get(b"axes", b"").decode()
         return values.reshape(len(values), *self.shape.lengths(axes))
-
-
-def _manifest(source: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads(source.read_text())
-    except OSError as error:
-        raise ValueError(f"{source}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise ValueError(f"{source}: not valid JSON: {error}") from None
-    if not isinstance(manifest, dict):
-        raise ValueError(f"{source}: expected a JSON object")
-    version = manifest.get("schema_version")
-    if version != VERSION:
-        raise ValueError(f"{source}: schema_version is {version}, expected {VERSION}")
-    for name in ("search", "config", "config_sha256", "dataset", "files"):
-        if name not in manifest:
-            raise ValueError(f"{source}: {name} is missing")
-    return manifest
 
 
 def _config(source: Path, manifest: dict[str, Any]) -> SearchConfig:

@@ -111,6 +111,10 @@ MANIFEST_FIELDS: dict[str, str] = {
 }
 
 
+REQUIRED = ("search", "config", "config_sha256", "dataset")
+"""What a reader cannot do without and the writer does not know."""
+
+
 def _fields(spec: dict[str, tuple[str, str]], shape: Shape) -> list[pa.Field]:
     fields = []
     for name, (axes, meaning) in spec.items():

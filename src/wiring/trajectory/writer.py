@@ -13,10 +13,7 @@ import pyarrow.parquet as pq
 
 from wiring import __version__
 from wiring.files import atomic_dir, sha256
-from wiring.trajectory.schema import SCHEMAS, SPLITS, VERSION, Shape
-
-REQUIRED = ("search", "config", "config_sha256", "dataset")
-"""What a reader cannot do without and the writer does not know."""
+from wiring.trajectory.schema import REQUIRED, SCHEMAS, SPLITS, VERSION, Shape
 
 
 class TrajectoryWriter:
