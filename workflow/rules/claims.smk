@@ -18,7 +18,7 @@ rule claims:
         tables=folder_of_tables,
     shell:
         "wiring claims {params.thresholds:q} --dynamics {params.tables:q} --out {output:q}"
-        " > {log:q} 2>&1"
+        " 2>&1 | tee {log:q}"
 
 
 use rule claims as experiment_claims with:

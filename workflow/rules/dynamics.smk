@@ -24,7 +24,7 @@ rule dynamics:
         ),
         out=subpath(output.searches, parent=True),
     shell:
-        "wiring dynamics {params.trajectories:q} --out {params.out:q} > {log:q} 2>&1"
+        "wiring dynamics {params.trajectories:q} --out {params.out:q} 2>&1 | tee {log:q}"
 
 
 # The same for one experiment, so that it can be looked at before the others are done.

@@ -29,7 +29,7 @@ for experiment in EXPERIMENTS:
             out=lambda wildcards, output: Path(output[0]).parents[1],
         shell:
             "wiring figures --dynamics {params.tables:q} --out {params.out:q}"
-            " --report {params.report:q} --baseline {params.baseline:q} > {log:q} 2>&1"
+            " --report {params.report:q} --baseline {params.baseline:q} 2>&1 | tee {log:q}"
 
 
 rule overview:
@@ -50,7 +50,7 @@ rule overview:
         code=code_digest("figures"),
         tables=folder_of_tables,
     shell:
-        "wiring overview --dynamics {params.tables:q} --out {output:q} > {log:q} 2>&1"
+        "wiring overview --dynamics {params.tables:q} --out {output:q} 2>&1 | tee {log:q}"
 
 
 rule figures:

@@ -25,7 +25,7 @@ rule page:
         figures=lambda wildcards, input: Path(input.figures[0]).parents[1],
     shell:
         "wiring page {params.scale:q} {wildcards.experiment:q} --dynamics {params.tables:q}"
-        " --claims {input.claims:q} --figures {params.figures:q} --out {output:q} > {log:q} 2>&1"
+        " --claims {input.claims:q} --figures {params.figures:q} --out {output:q} 2>&1 | tee {log:q}"
 
 
 rule index:
@@ -51,7 +51,7 @@ rule index:
         tables=folder_of_tables,
     shell:
         "wiring report {params.scale:q} --dynamics {params.tables:q} --claims {input.claims:q}"
-        " --overview {input.overview:q} --out {output:q} > {log:q} 2>&1"
+        " --overview {input.overview:q} --out {output:q} 2>&1 | tee {log:q}"
 
 
 rule report:
