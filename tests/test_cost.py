@@ -239,3 +239,13 @@ def test_sample_statistics_by_hand() -> None:
     expected = [1.5 * np.log(2), -(0.2 * np.log(0.1) + 0.8 * np.log(0.8))]
     torch.testing.assert_close(s.entropy, torch.tensor(expected))
     assert s.correct.tolist() == [True, False]
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.floats(-30, 30), min_size=2, max_size=12))
+def test_a_correct_sample_has_no_more_loss_than_entropy(logits: list[float]) -> None:
+    """Our proof in the report: -log p_y <= -log p_k for all k, averaged over p."""
+    x = torch.tensor([logits], dtype=torch.float64)
+    statistics = sample_statistics(x, x.argmax(1))
+    assert statistics.correct.all()
+    assert (statistics.loss <= statistics.entropy + 1e-12).all()

@@ -213,6 +213,28 @@ def test_digits_are_those_of_scikit_learn(tmp_path: Path) -> None:
     assert (data.name, data.classes) == ("digits", 10)
 
 
+def test_fashion_is_balanced_and_harder_than_it_is_large(tmp_path: Path) -> None:
+    """200 of each class; by nearest neighbours it is far harder than digits, as it should be."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    scores = {}
+    for source in ("digits", "fashion"):
+        config = DatasetConfig(source=source, test_fraction=0.2)
+        prepare(config, tmp_path / source, tmp_path)
+        dataset = load(tmp_path / source)
+        x, test = (
+            images.flatten(1).numpy() for images in (dataset.train_images, dataset.test_images)
+        )
+        neighbours = KNeighborsClassifier(1).fit(x, dataset.train_labels)
+        scores[source] = neighbours.score(test, dataset.test_labels)
+    assert dataset.train_images.shape == (1600, 1, 7, 7)
+    counts = dataset.manifest["counts"]
+    assert counts["train"] == [160] * 10
+    assert counts["test"] == [40] * 10
+    assert len(dataset.manifest["origin"]["file_sha256"]) == 64
+    assert scores["fashion"] < 0.8 < 0.95 < scores["digits"]
+
+
 def test_manifest_states_the_content(tmp_path: Path) -> None:
     prepare(DIGITS, tmp_path / "digits", tmp_path / "cache")
     data = load(tmp_path / "digits")
