@@ -31,7 +31,7 @@ KILLED = -signal.SIGKILL
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["wiring.search", "mlflow.tracking", "tests.test_survival"])
 
-# Not in `make test` yet: alone they pass, beside other tests on two cores some fail (`make survive`).
+# Not in `make test` yet: alone they pass, beside other tests on two cores some fail.
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif("WIRING_SURVIVE" not in os.environ, reason="run by `make survive`"),
