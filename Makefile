@@ -56,7 +56,7 @@ test: lint ## Check the code, then run the tests
 	$(RUN) pytest -n 2 --dist loadgroup
 
 survive: env ## Kill, stop and starve searches (not part of `make test`)
-	WIRING_SURVIVE=1 $(RUN) pytest tests/test_survival.py
+	WIRING_SURVIVE=1 $(RUN) pytest tests/test_survival.py tests/test_workflow.py -k "survival or killed_run"
 
 lint: env ## Check style, types and the workflow
 	$(BIN)/ruff check
