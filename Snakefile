@@ -8,19 +8,6 @@ include: "workflow/rules/common.smk"
 report: "workflow/report/workflow.rst"
 
 
-rule all:
-    default_target: True
-    input:
-        f"{RESULTS}/report/index.html",
-        expand(f"{RESULTS}/report/{{experiment}}.html", experiment=EXPERIMENTS),
-        # Named too, or one that got lost would not be missed while what follows from it is there.
-        expand(
-            f"{RESULTS}/trajectories/{{search}}/{{file}}",
-            search=SEARCHES,
-            file=("steps.parquet", "epochs.parquet", "samples.parquet", "manifest.json"),
-        ),
-
-
 include: "workflow/rules/data.smk"
 include: "workflow/rules/track.smk"
 include: "workflow/rules/search.smk"
@@ -29,3 +16,11 @@ include: "workflow/rules/claims.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/experiments.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.input,
+        # Named too, or one that got lost would not be missed while what follows from it is there.
+        rules.trajectories.input,

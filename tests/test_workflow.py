@@ -84,16 +84,21 @@ def copy(place: Path) -> Path:
     return place
 
 
-def run(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {
+def environment(place: Path) -> dict[str, str]:
+    """The environment in which the commands of this Python run the package of `place`."""
+    variables = {
         **os.environ,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "PYTHONPATH": str(place / "src"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    environment.pop("MLFLOW_TRACKING_URI", None)
+    variables.pop("MLFLOW_TRACKING_URI", None)
+    return variables
+
+
+def run(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        words, cwd=place, env=environment, capture_output=True, text=True, timeout=600
+        words, cwd=place, env=environment(place), capture_output=True, text=True, timeout=600
     )
 
 
@@ -459,12 +464,10 @@ def test_a_killed_run_is_unlocked_and_goes_on(tmp_path: Path) -> None:
     """SIGKILL to Snakemake and its searches: a lock is left, which the next run names."""
     place = copy(tmp_path / "project")
     words = [sys.executable, "-m", "snakemake", "E7", "--config", "scale=smoke", "--cores", "2"]
-    environment = {**os.environ, "PYTHONPATH": str(place / "src")}
-    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     running = subprocess.Popen(
         words,
         cwd=place,
-        env=environment,
+        env=environment(place),
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,10 +63,11 @@ def contrast(config: ClaimsConfig, dynamics: Dynamics) -> list[Contrast]:
     """
     point = ["experiment", "method", "level", "dataset"]
     searches = dynamics.searches[dynamics.searches["alpha_learns"]]
+    last = dynamics.last_edges()
     found = []
     for keys, group in searches.groupby(point):
         tables = {
-            str(variant): _statistics(members, dynamics.edges)
+            str(variant): _statistics(members, last)
             for variant, members in group.groupby("variant")
         }
         base = tables.pop(config.baseline, None)
@@ -98,14 +98,11 @@ def contrast(config: ClaimsConfig, dynamics: Dynamics) -> list[Contrast]:
     return found
 
 
-def _statistics(searches: pd.DataFrame, edges: pd.DataFrame) -> pd.DataFrame:
+def _statistics(searches: pd.DataFrame, last: pd.DataFrame) -> pd.DataFrame:
     """A row a seed: the compared statistics, then the free edges' final P(none)."""
-    table = searches.set_index("seed")[list(STATISTICS)].astype(float)
-    own = edges[edges["search"].isin(searches["search"]) & edges["free"]]
-    last = own[own["step"] == own.groupby("search")["step"].transform("max")]
-    return table.assign(**dict(_courses(last)))
-
-
-def _courses(last: pd.DataFrame) -> Iterator[tuple[str, pd.Series[float]]]:
-    for edge, rows in last.groupby("edge", sort=False):
-        yield f"P(none) {edge}", rows.set_index("seed")["p_none"]
+    own = last[last["search"].isin(searches["search"]) & last["free"]]
+    ends = {
+        f"P(none) {edge}": rows.set_index("seed")["p_none"]
+        for edge, rows in own.groupby("edge", sort=False)
+    }
+    return searches.set_index("seed")[list(STATISTICS)].astype(float).assign(**ends)

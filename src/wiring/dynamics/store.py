@@ -116,6 +116,11 @@ class Dynamics:
             )
         )
 
+    def last_edges(self) -> pd.DataFrame:
+        """The rows of `edges` at each search's last window."""
+        last = self.edges.groupby("search")["step"].transform("max")
+        return self.edges[self.edges["step"] == last]
+
     def metrics(self) -> dict[str, dict[str, float | None]]:
         """Per condition its headline summaries: mean over seeds, to six digits; None: undefined."""
         means = self.searches.groupby("condition")[list(HEADLINES)].mean()

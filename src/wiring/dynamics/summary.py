@@ -16,6 +16,7 @@ from wiring.dynamics.tables import (
     none_probability,
     sample_table,
     splits,
+    sum_over_cells,
 )
 from wiring.trajectory import Trajectory
 
@@ -221,8 +222,7 @@ def _cost_gap(trajectory: Trajectory) -> float:
     if config.train.frozen_epochs:
         after = config.train.frozen_epochs + config.train.epochs
         cost = cost[trajectory.column("epoch", split) >= after]
-    cost = np.where(np.isnan(cost).all(axis=1), np.nan, np.nansum(cost, axis=1))
-    cost = cost[..., [op != "none" for op in shape.ops]]
+    cost = sum_over_cells(cost)[..., [op != "none" for op in shape.ops]]
     kinds = np.array([edge_class(edge) for edge in shape.edges])
     means = []
     for kind in ("intermediate", "input"):

@@ -93,9 +93,7 @@ def op_table(trajectory: Trajectory) -> pd.DataFrame:
             "op": np.tile(shape.ops, windows * len(shape.edges)),
             "probability": _array(trajectory, "probability", split).ravel(),
             "cost_mean": _mean_over_cells(cost).ravel(),
-            "cost_sum": np.where(
-                np.isnan(cost).all(axis=1), np.nan, np.nansum(cost, axis=1)
-            ).ravel(),
+            "cost_sum": sum_over_cells(cost).ravel(),
             **{
                 name: _mean_over_cells(_array(trajectory, name, split)).ravel()
                 for name in ("cost_var", "cost_correct", "cost_wrong")
@@ -153,13 +151,9 @@ def sample_table(trajectory: Trajectory) -> pd.DataFrame:
     """
     names = ["epoch", "split", "sample", "label", "correct", "loss", "entropy"]
     table: pd.DataFrame = trajectory.samples.select(names).to_pandas()
-    parts = [trajectory.column("credit", split, "samples") for split in ("train", "search")]
-    order = np.concatenate(
-        [np.flatnonzero(table["split"] == split) for split in ("train", "search")]
-    )
-    credit = np.empty(len(table))
-    credit[order] = np.concatenate([part.astype(np.float64).sum(axis=1) for part in parts])
-    table["credit"] = credit
+    flat = trajectory.samples["credit"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    by_edge = flat.astype(np.float64).reshape(len(table), len(trajectory.shape.edges))
+    table["credit"] = by_edge.sum(axis=1)
     for name, value in reversed(_identity(trajectory).items()):
         table.insert(0, name, value)
     return table
@@ -179,7 +173,7 @@ def phase_table(trajectory: Trajectory) -> pd.DataFrame:
         "converged": epochs >= train.frozen_epochs + train.epochs,
     }
     frames = []
-    for phase, chosen in phases.items() if train.frozen_epochs else ():
+    for phase, chosen in phases.items():
         count = _array(trajectory, "count", split)[chosen]
         mean = np.nan_to_num(_array(trajectory, "cost_mean", split)[chosen])
         variance = np.nan_to_num(_array(trajectory, "cost_var", split)[chosen])
@@ -199,12 +193,9 @@ def phase_table(trajectory: Trajectory) -> pd.DataFrame:
             "cost_std": spread.mean(axis=0).ravel(),
         }
         frames.append(pd.DataFrame(frame))
-    if not frames:
-        columns = {"search": "str", "condition": "str", "seed": "int64", "phase": "str"}
-        columns |= {"edge": "str", "op": "str", "count": "int64"}
-        columns |= {"cost_mean": "float64", "cost_std": "float64"}
-        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
-    return pd.concat(frames, ignore_index=True)
+    table = pd.concat(frames, ignore_index=True)
+    # Cut, not left out: an empty table keeps its columns' types.
+    return table if train.frozen_epochs else table.iloc[:0]
 
 
 _MEASURED = tuple(EPOCH_FIELDS)
@@ -228,6 +219,11 @@ def _keys(trajectory: Trajectory, split: str, repeat: int) -> dict[str, Any]:
         "step": np.repeat(trajectory.column("step", split).astype(np.int64), repeat),
         "epoch": np.repeat(trajectory.column("epoch", split).astype(np.int32), repeat),
     }
+
+
+def sum_over_cells(values: Array) -> Array:
+    """Sum over axis 1 without NaN; NaN where nothing else is there."""
+    return np.where(np.isnan(values).all(axis=1), np.nan, np.nansum(values, axis=1))
 
 
 def _mean_over_cells(values: Array) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from wiring.dynamics import Dynamics
@@ -21,7 +20,7 @@ def draw_interventions(tables: Dynamics, baseline: str) -> Figure:
     figure = Figure(figsize=(WIDTH, height))
     grid = figure.subplots(len(points), len(edges), sharex=True, sharey=True, squeeze=False)
     figure.subplots_adjust(0.075, 1.2 / height, 0.97, 1 - 0.8 / height, wspace=0.08, hspace=0.2)
-    last = _last(tables)
+    last = tables.last_edges()
     for row, (method, level, dataset) in enumerate(points):
         own = searches[
             (searches["method"] == method)
@@ -60,8 +59,3 @@ def draw_interventions(tables: Dynamics, baseline: str) -> Figure:
     title(figure, f"P(none) of each edge by intervention; {baseline} has none")
     caption(figure, "Dot: a search; bar: mean over seeds. Tinted: leaves an intermediate node.")
     return figure
-
-
-def _last(tables: Dynamics) -> pd.DataFrame:
-    edges = tables.edges
-    return edges[edges["step"] == edges.groupby("search")["step"].transform("max")]
