@@ -66,7 +66,7 @@ def rows(seed: int = 0, windows: int = WINDOWS) -> Iterator[tuple[str, dict[str,
 def write(path: Path, config: SearchConfig, windows: int = WINDOWS) -> Path:
     writer = TrajectoryWriter(path, SHAPE)
     for table, row in rows(config.seed, windows):
-        (writer.step if table == "steps" else writer.epoch)(row)
+        writer.add(table, row)
     writer.close(
         {
             "search": config.id,
