@@ -22,7 +22,7 @@ PROGRESS := awk '/[0-9] MB\)/ { sub(/^ +/, ""); print "  " $$0; fflush() } \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env reproduce test survive lint format bench ui pull publish clean lock
+.PHONY: help env reproduce test lint format bench ui pull publish clean lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
@@ -55,9 +55,6 @@ reproduce: env ## Run every experiment, figure and the report (CORES=all)
 test: lint ## Check the code, then run the tests
 	$(RUN) pytest -n 2 --dist loadgroup
 
-survive: env ## Kill, stop and starve searches (not part of `make test`)
-	WIRING_SURVIVE=1 $(RUN) pytest tests/test_survival.py tests/test_workflow.py -k "survival or killed_run"
-
 lint: env ## Check style, types and the workflow
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -81,7 +78,7 @@ ui: env ## Browse the runs in MLflow (MLFLOW_TRACKING_URI=sqlite:///mlflow.db)
 pull: env ## Fetch the published results
 	$(BIN)/dvc pull
 	find results -exec touch -t 200001010000 {} + -exec touch -h -t 200001010000 {} +
-	$(BIN)/wiring verify results/*/trajectories/*
+	$(BIN)/python tools/pulled.py
 
 # What is published must be what this very code makes, whole, and no more than it.
 publish: env ## Record the finished results of dvc.yaml's scales in DVC and git, and push them

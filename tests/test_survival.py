@@ -31,11 +31,7 @@ KILLED = -signal.SIGKILL
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["wiring.search", "mlflow.tracking", "tests.test_survival"])
 
-# Not in `make test` yet: alone they pass, beside other tests on two cores some fail.
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif("WIRING_SURVIVE" not in os.environ, reason="run by `make survive`"),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -113,16 +109,17 @@ def test_killed_at_random_moments_it_ends_in_the_same_bytes(
     length = time.monotonic() - began
     moments = random.Random(f"{method} {level}")
     kills = 0
-    for _ in range(3):
+    while kills < 3:
         process = start(c, data, tmp_path / "killed")
         process.join(moments.uniform(0.05, 0.9) * length)
         if process.exitcode is None:
             process.kill()
             process.join()
-        kills += process.exitcode == KILLED
-    again = finish(c, data, tmp_path / "killed")
-    assert kills
-    assert files(again) == files(whole)
+            kills += 1
+        else:  # it was done before: how fast it runs depends on what else does
+            assert process.exitcode == 0
+            length *= 0.8
+    assert files(finish(c, data, tmp_path / "killed")) == files(whole)
 
 
 class KillAtSync:

@@ -1,5 +1,6 @@
 """The real workflow at the smoke scale, in a copy of the repository: what it makes and remakes."""
 
+import hashlib
 import json
 import os
 import random
@@ -459,7 +460,6 @@ def test_snakemakes_own_report_works_offline(project: Path) -> None:
     assert "Overview" in text, "no categories"
 
 
-@pytest.mark.skipif("WIRING_SURVIVE" not in os.environ, reason="run by `make survive`")
 def test_a_killed_run_is_unlocked_and_goes_on(tmp_path: Path) -> None:
     """SIGKILL to Snakemake and its searches: a lock is left, which the next run names."""
     place = copy(tmp_path / "project")
@@ -502,6 +502,13 @@ def ok(place: Path, *words: str) -> str:
     return done.stdout
 
 
+def lend_environment(place: Path) -> None:
+    """Let `make` take this very environment for the one that it would set up."""
+    (place / ".venv").mkdir()
+    (place / ".venv/bin").symlink_to(Path(sys.executable).parent)
+    (place / ".venv/.installed").touch()
+
+
 def cloned(published: Path, place: Path, *, link: str = "copy") -> Path:
     """A clone into which the results have been pulled, as `make pull` does it."""
     ok(published, *GIT, "clone", "--quiet", str(published), str(place))
@@ -524,17 +531,15 @@ def published(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "dvc.yaml").write_text(pipeline.replace("results/embedded", "results/smoke"))
     (place / ".dvc").mkdir()
     files = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "Makefile")
-    for name in (*files, "pyproject.toml"):
+    (place / "tools").mkdir()
+    for name in (*files, "pyproject.toml", "tools/pulled.py"):
         shutil.copy2(ROOT / name, place / name)
     for name in ("requirements.txt", "requirements-cpu.txt", "requirements-cuda.txt"):
         shutil.copy2(ROOT / name, place / name)
     ok(place, "git", "init", "--quiet")
     for key in ("user.name", "user.email"):
         ok(place, "git", "config", key, "test@localhost")
-    # `make` takes this very environment for the one that it would set up.
-    (place / ".venv").mkdir()
-    (place / ".venv/bin").symlink_to(Path(sys.executable).parent)
-    (place / ".venv/.installed").touch()
+    lend_environment(place)
     ok(place, *GIT, "add", "--all", "--", ".", ":!.snakemake")
     ok(place, *GIT, "commit", "--quiet", "--message", "code")
     ok(place, "make", "publish")
@@ -674,6 +679,32 @@ def test_a_damaged_artifact_is_named_and_made_again_alone(published: Path, tmp_p
     plan = planned(place)
     assert plan.pop("search") == 1
     assert plan == following("E7")
+
+
+def test_what_was_damaged_on_its_way_is_removed_and_made_again_alone(
+    published: Path, tmp_path: Path
+) -> None:
+    """DVC links what it fetched without a look at the content."""
+    clone = tmp_path / "clone"
+    ok(published, *GIT, "clone", "--quiet", str(published), str(clone))
+    lend_environment(clone)
+    assert "checked" in ok(clone, "make", "pull")
+    assert planned(clone) == NOTHING
+    figure = clone / RESULTS / "figures/overview.svg"
+    md5 = hashlib.md5(figure.read_bytes(), usedforsecurity=False).hexdigest()
+    shutil.rmtree(clone / ".dvc/cache")
+    shutil.rmtree(clone / "results")
+    object_ = clone / "artifacts/files/md5" / md5[:2] / md5[2:]
+    object_.chmod(0o644)
+    object_.write_bytes(object_.read_bytes()[:-1] + b"x")
+    done = run(clone, "make", "pull")
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert f"{RESULTS}/figures/overview.svg: not what was published (MD5" in said, said
+    assert not figure.exists()
+    plan = planned(clone)
+    assert plan.pop("overview") == 1
+    assert set(plan) <= {"index", "page", "all"}
 
 
 def test_the_code_of_a_plugged_in_method_counts(
