@@ -159,6 +159,9 @@ def write_search(
             "config_sha256": search.digest,
             "dataset": {},
             "seconds": 12.5,
+            "device": "cpu",
+            "threads": 2,
+            "versions": {"torch": "2.0"},
             "mlflow_run_id": search.digest[:32],
         }
     )

@@ -263,6 +263,11 @@ def test_every_search_can_be_traced(study: Path, page_text: str) -> None:
         assert f"{path.name} {manifest['mlflow_run_id']} {digest} " in shown
 
 
+def test_it_says_on_what_the_searches_ran(study: Path, text: str) -> None:
+    count = len(tables(study).searches)
+    assert f"These searches ran on: cpu, 2 thread(s), torch 2.0 ({count})." in words(text)
+
+
 def test_the_config_is_shown(text: str) -> None:
     shown = unescape(text.split("<pre>")[1].split("</pre>")[0])
     assert yaml.safe_load(shown) == scale().model_dump(mode="json")

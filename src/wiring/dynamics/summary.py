@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,7 @@ MEANINGS: dict[str, str] = {
     "train_accuracy": "accuracy on the training batches of the last window",
     "test_accuracy": "accuracy on the test set after the last epoch",
     "seconds": "wall time of the search",
+    "machine": "what computed the search: the GPU's name or cpu, its threads, torch's version",
     "mlflow_run_id": "MLflow run that followed the search live; empty if there was none",
     "config_sha256": "SHA-256 of the search's canonical config",
     "steps_sha256": "SHA-256 of steps.parquet",
@@ -131,6 +133,7 @@ def summarise(trajectory: Trajectory) -> dict[str, Any]:
         "train_accuracy": float(trajectory.column("accuracy", "train")[-1]),
         "test_accuracy": float(test.iloc[-1]) if len(test) else float("nan"),
         "seconds": float(trajectory.manifest.get("seconds", "nan")),
+        "machine": _machine(trajectory.manifest),
         "mlflow_run_id": trajectory.manifest.get("mlflow_run_id") or "",
         "config_sha256": config.digest,
         "steps_sha256": trajectory.manifest["files"]["steps.parquet"],
@@ -141,6 +144,13 @@ def summarise(trajectory: Trajectory) -> dict[str, Any]:
         **_laws(trajectory),
     }
     return {name: row[name] for name in MEANINGS}
+
+
+def _machine(manifest: Mapping[str, Any]) -> str:
+    """What decides on the last digits of a search."""
+    threads = manifest.get("threads", "?")
+    torch = manifest.get("versions", {}).get("torch", "?")
+    return f"{manifest.get('device', '?')}, {threads} thread(s), torch {torch}"
 
 
 def _outcome(trajectory: Trajectory) -> dict[str, Any]:

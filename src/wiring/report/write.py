@@ -52,6 +52,7 @@ def write(scale: ScaleConfig, dynamics: Dynamics, claims: Path, overview: Path, 
         conditions=_conditions(dynamics),
         overview=data_uri(overview),
         count=len(dynamics.searches),
+        machines=Counter(dynamics.searches["machine"]),
     )
 
 
