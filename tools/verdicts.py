@@ -1,6 +1,6 @@
-"""Put the verdict table of a scale's results into README.md, between its two markers.
+"""Put the verdict table of a scale's results into a page, between its two markers.
 
-python tools/verdicts.py results/embedded/claims/claims.json
+python tools/verdicts.py results/embedded/claims/claims.json README.md
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import re
 import sys
 from pathlib import Path
 
-README = Path(__file__).parents[1] / "README.md"
 MARKS = {"reproduced": "●", "inconclusive": "◐", "not reproduced": "○"}
 BEGIN, END = "<!-- verdicts -->\n", "<!-- /verdicts -->\n"
 
@@ -29,13 +28,13 @@ def table(claims: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(path: Path) -> None:
-    """Rewrite the part of README.md."""
-    text = README.read_text(encoding="utf-8")
-    content = table(json.loads(path.read_text(encoding="utf-8")))
+def main(claims: Path, page: Path) -> None:
+    """Rewrite what stands between the page's markers."""
+    text = page.read_text(encoding="utf-8")
+    content = table(json.loads(claims.read_text(encoding="utf-8")))
     pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
-    README.write_text(pattern.sub(lambda _: f"{BEGIN}{content}{END}", text), encoding="utf-8")
+    page.write_text(pattern.sub(lambda _: f"{BEGIN}{content}{END}", text), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:]))
