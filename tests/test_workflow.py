@@ -563,6 +563,7 @@ def test_publishing_records_code_results_and_provenance_together(published: Path
         ("tree", "the tree has changes"),
         ("stale", "results of smoke are missing or stale"),
         ("damaged", "SHA-256 is"),
+        ("stray", "nothing in smoke makes these files any more"),
     ],
 )
 def test_publishing_refuses(published: Path, tmp_path: Path, fault: str, says: str) -> None:
@@ -574,6 +575,9 @@ def test_publishing_refuses(published: Path, tmp_path: Path, fault: str, says: s
         config = place / "config/smoke.yaml"
         config.write_text(config.read_text().replace("lr: 0.01", "lr: 0.02"))
         ok(place, *GIT, "commit", "--all", "--quiet", "--message", "another rate")
+    elif fault == "stray":
+        (place / RESULTS / "trajectories/E9_of_old").mkdir()
+        (place / RESULTS / "trajectories/E9_of_old/steps.parquet").touch()
     else:
         # With its old time, so that only the manifest can tell.
         name = next(iter(SEARCHES))
