@@ -24,3 +24,7 @@ rule all:
         rules.report.input,
         # Named too, or one that got lost would not be missed while what follows from it is there.
         rules.trajectories.input,
+        rules.dynamics.output,
+        rules.claims.output,
+        rules.experiments.input,
+        rules.figures.input,
