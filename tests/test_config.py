@@ -215,13 +215,15 @@ def test_paper_cost_experiments() -> None:
         assert "conv" in s.space.choices("1-2")[0]
 
 
-@pytest.mark.parametrize("name", ["embedded", "paper"])
-def test_interventions_fix_forbid_and_delete(name: str) -> None:
-    scale = load_scale(ROOT / f"config/{name}.yaml")
-    spaces = [s.space for s in scale.searches().values() if s.experiment == "E7"]
-    for kind in ("fix_edges", "forbid_ops", "delete_edges"):
+@pytest.mark.parametrize("names", [("embedded", "embedded-wide"), ("paper",)])
+def test_interventions_fix_forbid_and_delete(names: tuple[str, ...]) -> None:
+    scales = [load_scale(ROOT / f"config/{name}.yaml") for name in names]
+    found = [s for scale in scales for s in scale.searches().values()]
+    spaces = [s.space for s in found if s.experiment == "E7"]
+    for kind in ("fix_edges", "forbid_ops", "delete_edges", "output_nodes"):
         assert any(getattr(space, kind) for space in spaces), kind
-    assert scale.claims.baseline in scale.experiments["E7"].variants
+    for scale in scales:
+        assert scale.claims.baseline in scale.experiments["E7"].variants
 
 
 def test_uniform_sampling_does_not_learn() -> None:
