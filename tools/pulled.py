@@ -13,14 +13,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-LIST = ("list", ".", "results", "--recursive", "--dvc-only", "--show-hash", "--json")
+RESULTS, CACHE = Path("results"), Path(".dvc/cache/files/md5")
+LIST = ("list", ".", str(RESULTS), "--recursive", "--dvc-only", "--show-hash", "--json")
 
 
-def recorded(root: Path) -> dict[Path, str]:
+def recorded() -> dict[Path, str]:
     """The published files that are here, with their MD5."""
-    dvc = str(Path(sys.executable).with_name("dvc"))
-    listed = subprocess.run([dvc, *LIST], cwd=root, stdout=subprocess.PIPE, check=True)
-    files = {root / "results" / one["path"]: one["md5"] for one in json.loads(listed.stdout)}
+    dvc = [sys.executable, "-m", "dvc"]
+    listed = subprocess.run([*dvc, *LIST], stdout=subprocess.PIPE, check=True)
+    files = {RESULTS / one["path"]: one["md5"] for one in json.loads(listed.stdout)}
     return {path: md5 for path, md5 in files.items() if path.is_file()}
 
 
@@ -31,13 +32,12 @@ def md5_of(path: Path) -> str:
 
 def main() -> None:
     """Exit with 1, and a sentence for each damaged file, if there is one."""
-    root = Path.cwd()
-    files = recorded(root)
+    files = recorded()
     damaged = {path: md5 for path, md5 in files.items() if md5_of(path) != md5}
     for path, md5 in damaged.items():
-        print(f"{path.relative_to(root)}: not what was published (MD5 {md5}): removed")
+        print(f"{path}: not what was published (MD5 {md5}): removed")
         path.unlink()
-        (root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]).unlink(missing_ok=True)
+        (CACHE / md5[:2] / md5[2:]).unlink(missing_ok=True)
     if damaged:
         sys.exit("pull: run `snakemake` to make again what was removed")
     print(f"pull: {len(files)} files checked")
