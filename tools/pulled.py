@@ -19,8 +19,8 @@ LIST = ("list", ".", str(RESULTS), "--recursive", "--dvc-only", "--show-hash", "
 
 def recorded() -> dict[Path, str]:
     """The published files that are here, with their MD5."""
-    dvc = [sys.executable, "-m", "dvc"]
-    listed = subprocess.run([*dvc, *LIST], stdout=subprocess.PIPE, check=True)
+    dvc = Path(sys.executable).with_name("dvc")
+    listed = subprocess.run([dvc, *LIST], stdout=subprocess.PIPE, check=True)
     files = {RESULTS / one["path"]: one["md5"] for one in json.loads(listed.stdout)}
     return {path: md5 for path, md5 in files.items() if path.is_file()}
 
