@@ -6,8 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from wiring.config import RunConfig
+
 # Before torch is imported: tests run side by side, and each has one core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# As `wiring search` sets them.
+os.environ.update(RunConfig().environment)
 
 
 @pytest.fixture(autouse=True)

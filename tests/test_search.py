@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import logging
+import random
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -291,18 +293,93 @@ def test_interventions_hold_through_a_search(dataset: Dataset) -> None:
     assert trainer.genotype()["1-2"] == "dil_conv_3x3"
 
 
+CHANCE = random.Random(0)
+
+
+def flipped(content: bytes) -> bytes:
+    """The content with one bit turned."""
+    place = CHANCE.randrange(8 * len(content))
+    turned = bytearray(content)
+    turned[place // 8] ^= 1 << place % 8
+    return bytes(turned)
+
+
+ME = {"config": "c", "dataset": "d", "code": "e", "torch": "t"}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda content: content[:-40], id="cut"),
+        pytest.param(lambda _: b"", id="empty"),
+        pytest.param(lambda content: flipped(content), id="one bit"),
+    ],
+)
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[bytes], bytes]
+) -> None:
+    """Whatever byte of it is wrong, and however much of it is missing."""
+    content = torch.arange(40)
+    for _ in range(20):
+        for epoch in (1, 2, 3):
+            checkpoint.save(tmp_path, epoch, ME, {"epoch": epoch, "content": content})
+        assert len(list(tmp_path.iterdir())) == checkpoint.KEPT
+        newest = checkpoint.newest(tmp_path)
+        assert newest is not None
+        assert newest.name.startswith("000003-")
+        newest.write_bytes(damage(newest.read_bytes()))
+        caplog.clear()
+        state = checkpoint.load(tmp_path, ME, CPU)
+        assert state is not None
+        assert state["epoch"] == 2
+        assert torch.equal(state["content"], content)
+        assert f"{newest}: damaged" in caplog.text
+        assert not newest.exists()
+
+
+@pytest.mark.parametrize("name", ME)
+def test_a_checkpoint_of_another_search_is_not_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """It must go, too: it may be of a later epoch than those that are going to be written."""
+    for epoch in (7, 8):
+        checkpoint.save(tmp_path, epoch, {**ME, name: "other"}, {"epoch": epoch})
+    assert checkpoint.load(tmp_path, ME, CPU) is None
+    assert caplog.text.count(f"made with another {name}") == 2
+    checkpoint.save(tmp_path, 1, ME, {"epoch": 1})
+    assert checkpoint.load(tmp_path, ME, CPU) == {"epoch": 1}
+
+
+def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
+    (tmp_path / f".{'a' * 32}.000003-{'b' * 64}.pt").write_bytes(b"half")
+    checkpoint.save(tmp_path, 2, ME, {"epoch": 2})
+    assert checkpoint.load(tmp_path, ME, CPU) == {"epoch": 2}
+    assert [path.name[:7] for path in tmp_path.iterdir()] == ["000002-"]
+
+
+class Harmful:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_a_checkpoint_from_elsewhere_runs_no_code(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for epoch in (1, 2, 3):
-        checkpoint.save(tmp_path, epoch, {"digest": "d", "epoch": epoch})
-    assert len(list(tmp_path.iterdir())) == checkpoint.KEPT
-    newest = tmp_path / "000003.pt"
-    newest.write_bytes(newest.read_bytes()[:-40])
-    with caplog.at_level(logging.WARNING):
-        assert checkpoint.load(tmp_path, "d", CPU) == {"digest": "d", "epoch": 2}
-    assert "000003.pt: damaged" in caplog.text
-    assert checkpoint.load(tmp_path, "another", CPU) is None
+    """Its name is that of its bytes: only `weights_only` stands in the way."""
+    folder, mark = tmp_path / "checkpoints", tmp_path / "mark"
+    checkpoint.save(folder, 1, ME, {"epoch": 1, "harm": Harmful(mark)})
+    (path,) = folder.iterdir()
+    torch.load(path, weights_only=False)
+    assert mark.exists(), "the checkpoint is not harmful"
+    mark.unlink()
+    assert checkpoint.load(folder, ME, CPU) is None
+    assert not mark.exists()
+    assert f"{path}: damaged" in caplog.text
 
 
 def test_a_loss_that_is_not_finite_stops_the_search(data: Path, tmp_path: Path) -> None:

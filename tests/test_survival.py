@@ -182,7 +182,7 @@ def test_asked_to_stop_it_leaves_a_checkpoint(
     assert "Traceback" not in rest
     assert list((tmp_path / "checkpoints").glob("*.pt"))
     assert not (tmp_path / "out").exists()
-    epoch = int(next((tmp_path / "checkpoints").glob("*.pt")).stem)
+    epoch = max(int(path.name[:6]) for path in (tmp_path / "checkpoints").glob("*.pt"))
     again = subprocess.Popen(
         command(c, data, tmp_path), env=environment, stderr=subprocess.PIPE, text=True, cwd=tmp_path
     )
@@ -244,7 +244,7 @@ def test_what_is_not_finite_keeps_what_was_recorded(
     assert "largest |alpha| nan" in said
     kept = tmp_path / "nan/checkpoints/stopped"
     assert str(kept) in said
-    assert str(tmp_path / "nan/checkpoints/000002.pt") in said
+    assert str(tmp_path / "nan/checkpoints/000002-") in said
     whole = finish(c, data, tmp_path / "whole")
     stopped = Trajectory.read(kept)
     good = stopped.column("loss")[:2]

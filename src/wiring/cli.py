@@ -6,6 +6,8 @@ A command imports what it needs itself, so that each starts fast.
 from __future__ import annotations
 
 import logging
+import os
+import signal
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -99,10 +101,15 @@ def search(
     """Run a search, or resume it from its last checkpoint."""
     config = _parse(SearchConfig, search, "search")
     _speak(log)
-    from wiring.search import SearchError, StoppedError, run
-
+    os.environ.update(config.run.environment)
+    try:
+        from wiring.search import SearchError, StoppedError, run
+    except KeyboardInterrupt:  # torch takes seconds to import
+        _end(f"{config.id}: stopped by SIGINT before it began", 128 + signal.SIGINT)
     try:
         run(config, scale, data, out, checkpoints)
+    except KeyboardInterrupt:
+        _end(f"{config.id}: stopped at once", 128 + signal.SIGINT)
     except StoppedError as error:
         _end(str(error), 128 + error.signal)
     except SearchError as error:
@@ -255,7 +262,8 @@ def _speak(log: Path | None = None) -> None:
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(log, mode="w"))
+        # Added to: what a search said before it was killed stays.
+        handlers.append(logging.FileHandler(log))
         handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     # Of this package only: libraries have messages that mean nothing to a user.
     MESSAGES.setLevel(logging.INFO)

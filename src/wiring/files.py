@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -99,6 +100,15 @@ def atomic_dir(path: Path) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def clear_leftovers(path: Path) -> None:
+    """Remove what killed writers of `path` left beside it; nobody may be writing it now."""
+    for left in path.parent.glob(f".{'[0-9a-f]' * 32}.{glob.escape(path.name)}"):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
 
 
 def _beside(path: Path) -> Path:

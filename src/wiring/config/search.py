@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Literal
@@ -58,6 +59,9 @@ EdgeName = Annotated[str, Field(pattern=r"^\d+-\d+$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """A name that becomes part of a file name: no separator, no leading dot."""
 Level = Literal["single", "bi"]
+LONGEST_ID = 200
+"""Characters of a search's id: a file name has 255, and a temporary file's gets a prefix."""
+X86_64 = {"x86_64", "amd64"}
 
 
 class Model(BaseModel):
@@ -290,6 +294,8 @@ class RunConfig(Model):
         memory_mb: memory that the scheduler reserves for one search.
         minutes: time limit that the scheduler is given for one search.
         gpus: GPUs that the scheduler reserves for one search.
+        vectors: the CPU's vector instructions, on x86-64. `avx2` computes the same sums, bit for
+            bit, whether a CPU has AVX-512 or not; `native` takes the widest there are.
         amp: automatic mixed precision, bfloat16; sums and statistics stay in full precision.
         compile: fuse what runs inside an op by torch.compile (needs a C++ compiler, or a GPU).
     """
@@ -299,8 +305,20 @@ class RunConfig(Model):
     memory_mb: PositiveInt = 1500
     minutes: PositiveInt = 60
     gpus: NonNegativeInt = 0
+    vectors: Literal["avx2", "native"] = "avx2"
     amp: bool = False
     compile: bool = False
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment variables of the process; they count only before torch is imported."""
+        if self.vectors == "native" or platform.machine().lower() not in X86_64:
+            return {}
+        return {
+            "ATEN_CPU_CAPABILITY": "avx2",
+            "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+            "ONEDNN_MAX_CPU_ISA": "AVX2",
+        }
 
 
 class SearchConfig(Model):
@@ -322,6 +340,15 @@ class SearchConfig(Model):
     def _uniform_does_not_learn(self) -> SearchConfig:
         if self.method == "uniform" and self.alpha.lr:
             raise ValueError("uniform samples without alpha: alpha.lr must be 0")
+        return self
+
+    @model_validator(mode="after")
+    def _id_is_a_file_name(self) -> SearchConfig:
+        if len(self.id) > LONGEST_ID:
+            raise ValueError(
+                f"the id {self.id} has {len(self.id)} characters, expected {LONGEST_ID} at most: "
+                "shorten the names of experiment, dataset or variant"
+            )
         return self
 
     @property

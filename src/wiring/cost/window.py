@@ -81,6 +81,7 @@ class Window:
         self.samples = 0
         self._scalars = zeros(7)
         self._worst = zeros(4)
+        self._first_lost = zeros(1) + torch.inf
         self._count, self._n_wrong = zeros(edges, ops), zeros(edges, ops)
         self._n_all = zeros(edges, ops)
         self._cost = zeros(5, cells, edges, ops)
@@ -128,6 +129,8 @@ class Window:
         self._own += torch.stack([(correct * gates).sum(), (wrong * gates).sum()]) * size
         per_cell = credit.sum((0, 2))
         inner = per_cell[:-1].abs().amax() if len(per_cell) > 1 else gap.new_zeros(())
+        lost = torch.where(gap.isfinite(), torch.inf, float(self.steps))
+        self._first_lost = torch.minimum(self._first_lost, lost)
         self._worst = torch.maximum(
             self._worst,
             torch.stack(
@@ -139,6 +142,11 @@ class Window:
                 ]
             ),
         )
+
+    def first_lost(self) -> int:
+        """The first step of the window (from 1) whose loss was not finite; the host waits."""
+        first = self._first_lost.item()
+        return int(first) if first < torch.inf else self.steps
 
     def sums(self) -> np.ndarray:
         """The sums behind loss, entropy, accuracy and their splits, and the number of samples."""

@@ -11,8 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from pydantic import BaseModel, PositiveFloat, PositiveInt, ValidationError
 from torch import Tensor
 
+from wiring.config import ConfigError
 from wiring.files import read_manifest, sha256
 
 VERSION = 1
@@ -84,6 +86,16 @@ class Dataset:
     manifest: dict[str, Any]
 
 
+class _Content(BaseModel):
+    """What a manifest says that decides how its files are read."""
+
+    shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+    classes: PositiveInt
+    mean: tuple[float, ...]
+    std: tuple[PositiveFloat, ...]
+    files: dict[str, str]
+
+
 def load(path: Path) -> Dataset:
     """Read and verify a prepared dataset.
 
@@ -98,16 +110,20 @@ def load(path: Path) -> Dataset:
         manifest = read_manifest(path / MANIFEST, VERSION, fields)
     except ValueError as error:
         raise DataError(f"{error}: prepare the dataset again") from None
-    shape = tuple(manifest["shape"])
+    try:
+        content = _Content.model_validate(manifest)
+    except ValidationError as error:
+        raise DataError(str(ConfigError.from_validation(str(path / MANIFEST), error))) from None
+    shape = content.shape
     train, test = (
         _table(path / name, manifest, schema(prod(shape)))
         for name, schema in zip(FILES, (train_schema, test_schema), strict=True)
     )
     return Dataset(
         name=path.resolve().name,
-        classes=manifest["classes"],
-        mean=tuple(manifest["mean"]),
-        std=tuple(manifest["std"]),
+        classes=content.classes,
+        mean=content.mean,
+        std=content.std,
         train_images=_images(train, shape),
         train_labels=_column(train, "label"),
         train_clean_labels=_column(train, "clean_label"),
@@ -124,7 +140,10 @@ def _table(path: Path, manifest: dict[str, Any], schema: pa.Schema) -> pa.Table:
     found, stated = sha256(path), manifest["files"].get(path.name)
     if found != stated:
         raise DataError(f"{path}: SHA-256 is {found}, expected {stated} as in {MANIFEST}")
-    table = pq.read_table(path)
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: not a Parquet file: {error}") from None
     if not table.schema.equals(schema):
         raise DataError(f"{path}: columns differ from those of schema version {VERSION}")
     return table

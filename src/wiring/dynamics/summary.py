@@ -96,7 +96,8 @@ MEANINGS: dict[str, str] = {
     "train_accuracy": "accuracy on the training batches of the last window",
     "test_accuracy": "accuracy on the test set after the last epoch",
     "seconds": "wall time of the search",
-    "machine": "what computed the search: the GPU's name or cpu, its threads, torch's version",
+    "machine": "what computed the search: the GPU's name or cpu, its threads and vector "
+    "instructions, torch's version",
     "mlflow_run_id": "MLflow run that followed the search live; empty if there was none",
     "config_sha256": "SHA-256 of the search's canonical config",
     "steps_sha256": "SHA-256 of steps.parquet",
@@ -150,7 +151,8 @@ def _machine(manifest: Mapping[str, Any]) -> str:
     """What decides on the last digits of a search."""
     threads = manifest.get("threads", "?")
     torch = manifest.get("versions", {}).get("torch", "?")
-    return f"{manifest.get('device', '?')}, {threads} thread(s), torch {torch}"
+    vectors = manifest.get("vectors", "?")
+    return f"{manifest.get('device', '?')}, {threads} thread(s), {vectors}, torch {torch}"
 
 
 def _outcome(trajectory: Trajectory) -> dict[str, Any]:

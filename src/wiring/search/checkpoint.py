@@ -1,11 +1,16 @@
-"""Checkpoints: written whole or not at all, two of them kept, the newest sound one loaded."""
+"""Checkpoints: written whole or not at all, two of them kept, the newest sound one loaded.
+
+A checkpoint's name holds the SHA-256 of its bytes: torch.load does not notice most flipped bits.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
-import pickle
+from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -13,14 +18,28 @@ import torch
 from wiring.files import atomic_file
 
 KEPT = 2
+DIGITS = 6
+"""Of the epoch in a name, so that names sort as epochs do."""
+_FAULTS = (OSError, RuntimeError, EOFError, LookupError, TypeError, ValueError, UnpicklingError)
+"""What reading bytes that are no checkpoint can raise."""
+log = logging.getLogger("wiring")
 
 
-def save(folder: Path, epoch: int, state: dict[str, Any]) -> None:
-    """Save the state reached after `epoch` epochs and drop all but the newest two."""
-    content = io.BytesIO()
-    torch.save(state, content)
-    with atomic_file(folder / f"{epoch:06d}.pt") as path:
-        path.write_bytes(content.getbuffer())
+def save(folder: Path, epoch: int, identity: Mapping[str, str], state: Mapping[str, Any]) -> None:
+    """Save the state reached after `epoch` epochs and drop all but the newest two.
+
+    Args:
+        folder: of this search's checkpoints.
+        epoch: epochs done.
+        identity: what must be the same for a search to go on from here; see :func:`load`.
+        state: tensors and plain values only.
+    """
+    buffer = io.BytesIO()
+    torch.save({"identity": dict(identity), "state": dict(state)}, buffer)
+    content = buffer.getbuffer()
+    name = f"{epoch:0{DIGITS}d}-{hashlib.sha256(content).hexdigest()}.pt"
+    with atomic_file(folder / name) as path:
+        path.write_bytes(content)
     for old in _all(folder)[:-KEPT]:
         old.unlink()
 
@@ -30,19 +49,37 @@ def newest(folder: Path) -> Path | None:
     return next(reversed(_all(folder)), None)
 
 
-def load(folder: Path, digest: str, device: torch.device) -> dict[str, Any] | None:
-    """The newest sound checkpoint of the search with this config digest, if there is one."""
-    log = logging.getLogger(__name__)
+def load(folder: Path, identity: Mapping[str, str], device: torch.device) -> dict[str, Any] | None:
+    """The state of the newest checkpoint that is sound and of this very search, if there is one.
+
+    The others are removed, and a message names each: one that stayed would count as newer than
+    those that the search is going to write.
+
+    Args:
+        folder: of this search's checkpoints; nobody else may be writing there.
+        identity: name to value; a checkpoint that differs in one is of another search.
+        device: where the tensors go.
+    """
+    for left in folder.glob(".*.pt"):  # what a killed writer left
+        left.unlink()
     for path in reversed(_all(folder)):
         try:
-            state: dict[str, Any] = torch.load(path, device, weights_only=True)
-            found = state["digest"]
-        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            log.warning("%s: damaged (%s), trying the one before", path, type(error).__name__)
-            continue
-        if found == digest:
-            return state
-        log.warning("%s: of another config, not used", path)
+            content = path.read_bytes()
+            if hashlib.sha256(content).hexdigest() != path.stem[DIGITS + 1 :]:
+                raise ValueError("its SHA-256 is not that of its name")
+            # weights_only: a checkpoint from elsewhere runs no code.
+            found = torch.load(io.BytesIO(content), device, weights_only=True)
+            theirs, state = dict(found["identity"]), dict(found["state"])
+        except _FAULTS as error:
+            said = str(error).splitlines() or [type(error).__name__]
+            fault = f"damaged ({said[0]})"
+        else:
+            other = [name for name, value in identity.items() if theirs.get(name) != value]
+            if not other:
+                return state
+            fault = f"made with another {', '.join(other)}"
+        log.warning("%s: %s: removed, trying the one before", path, fault)
+        path.unlink()
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import math
 import platform
@@ -24,6 +25,8 @@ import torch
 
 from wiring.config import SearchConfig
 from wiring.data import Dataset, load
+from wiring.files import clear_leftovers
+from wiring.provenance import code_digest, method_digest
 from wiring.search import checkpoint
 from wiring.search.memory import keep_memory
 from wiring.search.trainer import Trainer
@@ -63,17 +66,20 @@ def run(config: SearchConfig, scale: str, data: Path, out: Path, checkpoints: Pa
         checkpoints: folder that survives a killed search; removed at the end.
 
     Raises:
-        SearchError: no such device, no memory or no space left, or the loss stopped being finite.
+        SearchError: no such device, other vector instructions than the config's, no memory or no
+            space left, or the loss stopped being finite.
         StoppedError: SIGINT or SIGTERM came; the epoch was finished and a checkpoint written.
         ValueError: the dataset is damaged or does not fit.
     """
     device = _device(config)
+    _check_vectors(config, device)
     # Results depend on how sums are split over threads: the config says how many.
     torch.set_num_threads(config.run.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     keep_memory()
     if config.run.compile:
         compile_kernels()
+    clear_leftovers(out)
     with _sentences(config):
         search = _Search(config, scale, load(data), out, checkpoints, device)
         search.run()
@@ -98,11 +104,19 @@ class _Search:
         self.writer = TrajectoryWriter(out, self.trainer.shape)
         self.begun, self.seconds, self.resumed = time.monotonic(), 0.0, 0
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
-        state = checkpoint.load(checkpoints, config.digest, device)
+        # A search goes on only where all that decides on its results is the same.
+        self.identity = {
+            "config": config.digest,
+            "dataset": json.dumps(dataset.manifest["files"], sort_keys=True),
+            "code": code_digest("trajectories") + method_digest(config.method),
+            "torch": str(torch.__version__),
+        }
+        state = checkpoint.load(checkpoints, self.identity, device)
         if state is not None:
             self.trainer.load_state_dict(state["trainer"])
             self.writer.load_state_dict(state["writer"])
             self.seconds, self.resumed = state["seconds"], state["resumed"] + 1
+            self.started = state["started"]
             log.info("%s: resumed after epoch %d", config.id, self.trainer.epoch)
         self.tracker = Tracker(config, dataset.manifest, scale)
 
@@ -167,23 +181,27 @@ class _Search:
         kept = self.checkpoints / "stopped"
         self.writer.close(self._manifest(), kept)
         good = checkpoint.newest(self.checkpoints)
-        alpha = self.trainer.alpha.detach().abs().max().item()
+        trainer = self.trainer
+        alpha = trainer.alpha.detach()
+        for edge, values in zip(trainer.space.edges, alpha.tolist(), strict=True):
+            log.info("alpha %s  %s", edge, "  ".join(f"{value:.4g}" for value in values))
+        step = trainer.steps if trainer.lost is None else trainer.lost
         raise SearchError(
-            f"{self.config.id}: {fault} in epoch {self.trainer.epoch} "
-            f"(step {self.trainer.steps}, largest |alpha| {alpha:.3g}): lower weights.lr or "
+            f"{self.config.id}: {fault} in epoch {trainer.epoch} "
+            f"(step {step}, largest |alpha| {alpha.abs().max().item():.3g}): lower weights.lr or "
             f"alpha.lr; what was recorded is in {kept}, the last good checkpoint is "
             f"{good or 'none yet'}"
         )
 
     def _checkpoint(self) -> None:
         state = {
-            "digest": self.config.digest,
             "trainer": self.trainer.state_dict(),
             "writer": self.writer.state_dict(),
             "seconds": self.seconds + time.monotonic() - self.begun,
             "resumed": self.resumed,
+            "started": self.started,
         }
-        checkpoint.save(self.checkpoints, self.trainer.epoch, state)
+        checkpoint.save(self.checkpoints, self.trainer.epoch, self.identity, state)
 
     def _manifest(self) -> dict[str, Any]:
         device = self.device
@@ -197,6 +215,7 @@ class _Search:
             "versions": _versions(),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             "threads": self.config.run.threads,
+            "vectors": torch.backends.cpu.get_cpu_capability(),
             "seconds": round(self.seconds + time.monotonic() - self.begun, 3),
             "peak_memory_mb": _peak_memory_mb(),
             "mlflow_run_id": self.tracker.run_id,
@@ -207,16 +226,22 @@ class _Search:
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM in place of dying; a second one has its usual effect."""
+    """Collect SIGINT and SIGTERM in place of dying.
+
+    A second SIGINT, from somebody who will not wait, has its usual effect. A further SIGTERM has
+    none: one stop of a cluster's job arrives several times, from Slurm, srun and Snakemake.
+    """
     asked: list[int] = []
     # Only the main thread may say what a signal does.
     own = threading.current_thread() is threading.main_thread()
     before: dict[int, Any] = {number: signal.getsignal(number) for number in _STOPS if own}
 
     def handle(number: int, _: Any) -> None:
+        if not asked:
+            log.info("%s: stopping after this epoch", _name(number))
         asked.append(number)
-        signal.signal(number, before[number])
-        log.info("%s: stopping after this epoch; again to stop at once", _name(number))
+        if number == signal.SIGINT:
+            signal.signal(number, before[number])
 
     for number in before:
         signal.signal(number, handle)
@@ -267,6 +292,18 @@ def _device(config: SearchConfig) -> torch.device:
             f"{config.id}: run.device is cuda but no GPU is there: use auto or cpu, or another node"
         )
     return torch.device(wanted)
+
+
+def _check_vectors(config: SearchConfig, device: torch.device) -> None:
+    """Refuse what the command line sees to, and another caller may have missed."""
+    found = torch.backends.cpu.get_cpu_capability()
+    wanted = config.run.environment
+    if device.type == "cpu" and wanted and found != "AVX2":
+        settings = " ".join(f"{name}={value}" for name, value in wanted.items())
+        raise SearchError(
+            f"{config.id}: run.vectors is {config.run.vectors} but torch computes with {found}: "
+            f"set {settings} before torch is imported, or run.vectors: native"
+        )
 
 
 def _progress(

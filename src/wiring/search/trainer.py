@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -105,6 +106,8 @@ class Trainer:
         self.data = data
         self.epoch = 0
         self.steps = 0
+        # The step whose loss was the first that is not finite.
+        self.lost: int | None = None
 
     @property
     def learning(self) -> str:
@@ -182,7 +185,11 @@ class Trainer:
             if done in ends:
                 for split in splits:
                     sums[split] = sums[split] + windows[split].sums()
-                    yield "steps", self._step_row(split, windows[split])
+                    row = self._step_row(split, windows[split])
+                    if self.lost is None and not math.isfinite(row["loss"]):
+                        window = windows[split]
+                        self.lost = self.steps - window.steps + window.first_lost()
+                    yield "steps", row
                     windows[split] = Window(self.space, self.device)
         rate = 0.0
         if trains:

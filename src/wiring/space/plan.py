@@ -18,6 +18,12 @@ KERNELS = {
     "dil_conv_5x5": (5, 2),
 }
 """Kernel size and dilation of the convolutional ops (DARTS, Liu et al. 2019)."""
+KEPT = 256
+"""Draws whose plan is kept.
+
+Thousands of them, small pieces between the large blocks of the heap, would keep freed memory from
+being used again: it would grow for as long as a search samples new cells.
+"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ def _rank(op: str) -> int:
     return 0 if op.startswith("sep") else 1 if op.startswith("dil") else 2
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KEPT)
 def _plan(
     edges: tuple[str, ...], ops: tuple[str, ...], nodes: int, active: tuple[tuple[int, ...], ...]
 ) -> Plan:
@@ -103,7 +109,7 @@ def plan_of(space: SpaceConfig, active: tuple[tuple[int, ...], ...]) -> Plan:
     return _plan(space.edges, space.ops, space.nodes, active)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KEPT)
 def _places(
     edges: tuple[str, ...],
     ops: tuple[str, ...],
@@ -127,7 +133,7 @@ def slot_places(
     return _places(space.edges, space.ops, space.nodes, active, device)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KEPT)
 def active_mask(
     active: tuple[tuple[int, ...], ...], shape: tuple[int, int], device: torch.device
 ) -> Tensor:

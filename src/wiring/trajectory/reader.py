@@ -12,9 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from wiring.config import ConfigError, SearchConfig
+from wiring.config.search import Name
 from wiring.files import read_manifest, sha256
 from wiring.trajectory.schema import REQUIRED, SCHEMAS, VERSION, Shape, shape_of
 
@@ -56,6 +57,7 @@ class Trajectory:
         source = path / "manifest.json"
         manifest = read_manifest(source, VERSION, (*REQUIRED, "files"))
         config = _config(source, manifest)
+        _check_names(source, manifest)
         tables = {}
         for name in SCHEMAS:
             file = path / f"{name}.parquet"
@@ -64,8 +66,14 @@ class Trajectory:
             found, stated = sha256(file), manifest["files"].get(file.name)
             if found != stated:
                 raise ValueError(f"{file}: SHA-256 is {found}, expected {stated} as in {source}")
-            tables[name] = pq.read_table(file)
-        shape = shape_of(tables["steps"].schema)
+            try:
+                tables[name] = pq.read_table(file)
+            except (pa.ArrowException, OSError) as error:
+                raise ValueError(f"{file}: not a Parquet file: {error}") from None
+        try:
+            shape = shape_of(tables["steps"].schema)
+        except (LookupError, ValueError) as error:
+            raise ValueError(f"{path / 'steps.parquet'}: not of a trajectory: {error}") from None
         expected = Shape(config.space.cells, config.space.edges, config.space.ops)
         if shape != expected:
             raise ValueError(f"{path / 'steps.parquet'}: axes are {shape}, expected {expected}")
@@ -110,6 +118,22 @@ class Trajectory:
         data = self._table(table)
         axes = (data.schema.field(name).metadata or {}).get(b"axes", b"").decode()
         return values.reshape(len(values), *self.shape.lengths(axes))
+
+
+def _check_names(source: Path, manifest: dict[str, Any]) -> None:
+    """What a manifest from elsewhere names becomes paths, of MLflow's artifacts for one."""
+    expected = {f"{name}.parquet" for name in SCHEMAS}
+    files = manifest["files"]
+    if not isinstance(files, dict) or set(files) != expected:
+        raise ValueError(f"{source}: files must name {', '.join(sorted(expected))} and no other")
+    try:
+        TypeAdapter(Name).validate_python(manifest.get("scale", "none"))
+    except ValidationError:
+        raise ValueError(
+            f"{source}: scale is {manifest['scale']!r}, expected a name of letters, digits, _ . -"
+        ) from None
+    if not isinstance(manifest["dataset"], dict):
+        raise ValueError(f"{source}: dataset must be the dataset's manifest")
 
 
 def _config(source: Path, manifest: dict[str, Any]) -> SearchConfig:

@@ -103,10 +103,11 @@ MANIFEST_FIELDS: dict[str, str] = {
     "versions": "versions of Python and of the libraries that compute",
     "device": "what computed",
     "threads": "CPU threads",
+    "vectors": "vector instructions that the CPU's part was computed with, as torch names them",
     "seconds": "wall time of the search, that of resumed parts included",
     "peak_memory_mb": "peak resident memory",
     "mlflow_run_id": "id of the run that followed the search live; null if there was none",
-    "started": "UTC time of the start, ISO 8601",
+    "started": "UTC time of the first start, ISO 8601",
     "resumed": "how often the search was taken up from a checkpoint",
 }
 
