@@ -88,7 +88,7 @@ publish: env ## Record the finished results of dvc.yaml's scales in DVC and git,
 		$(RUN) snakemake --dry-run --config scale=$$scale 2>&1 | grep -q "Nothing to be done" || \
 			{ echo "publish: results of $$scale are missing or stale: run snakemake first"; exit 1; }; \
 		stray="$$($(RUN) snakemake --list-untracked --config scale=$$scale 2>&1 | \
-			grep "^results/$$scale/" | grep -Ev "^results/[^/]+/(checkpoints|experiments/[^/]+/metrics)/")"; \
+			grep "^results/$$scale/" | grep -Ev "^results/[^/]+/checkpoints/")"; \
 		test -z "$$stray" || { printf "%s\n" "$$stray"; \
 			echo "publish: nothing in $$scale makes these files any more: delete them"; exit 1; }; \
 		$(BIN)/wiring verify results/$$scale/trajectories/* || exit 1; \

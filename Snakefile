@@ -25,6 +25,7 @@ rule all:
         # Named too, or one that got lost would not be missed while what follows from it is there.
         rules.trajectories.input,
         rules.dynamics.output,
+        rules.metrics.output,
         rules.claims.output,
         rules.experiments.input,
         rules.figures.input,

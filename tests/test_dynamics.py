@@ -25,6 +25,7 @@ from wiring.dynamics import (
     sample_table,
     statistics_table,
     uniform_shape,
+    write_metrics,
 )
 from wiring.trajectory import Trajectory
 
@@ -222,7 +223,7 @@ def test_build_is_deterministic_and_reads_back(tmp_path: Path) -> None:
     ]
     build(folders, tmp_path / "a")
     build(folders[::-1], tmp_path / "b")
-    for name in (*(f"{table}.parquet" for table in TABLES), "metrics/E1_dsnas_bi_digits.json"):
+    for name in (f"{table}.parquet" for table in TABLES):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     read = Dynamics.read(tmp_path / "a")
     made = Dynamics.of([Trajectory.read(folder) for folder in folders])
@@ -231,7 +232,9 @@ def test_build_is_deterministic_and_reads_back(tmp_path: Path) -> None:
     searches = pq.read_schema(tmp_path / "a" / "searches.parquet")
     assert searches.names == list(MEANINGS)
     assert searches.field("growth").metadata[b"meaning"].decode() == MEANINGS["growth"]
-    metrics = json.loads((tmp_path / "a" / "metrics/E1_dsnas_bi_digits.json").read_text())
+    write_metrics(read, tmp_path / "metrics")
+    assert len(list((tmp_path / "metrics").iterdir())) == 2
+    metrics = json.loads((tmp_path / "metrics/E1_dsnas_bi_digits.json").read_text())
     assert metrics["test_accuracy"] == pytest.approx(0.9)
     one = read.condition("E1_dsnas_bi_digits")
     assert set(one.edges["search"]) == {"E1_dsnas_bi_digits_s10", "E1_dsnas_bi_digits_s9"}

@@ -35,6 +35,7 @@ def following(*experiments: str) -> dict[str, int]:
     count = len(experiments)
     return {
         "dynamics": 1,
+        "metrics": 1,
         "experiment_dynamics": count,
         "claims": 1,
         "experiment_claims": count,
@@ -414,10 +415,12 @@ def test_dvc_names_the_code_that_snakemake_watches() -> None:
     for stage, code in CODE.items():
         named = [dep for dep in stages[stage]["do"]["deps"] if dep.startswith("src/")]
         assert named == sorted(f"src/wiring/{part}" for part in code), stage
+    named = [dep for dep in stages["metrics"]["do"]["deps"] if dep.startswith("src/")]
+    assert named == sorted(f"src/wiring/{part}" for part in CODE["dynamics"])
     both = {f"src/wiring/{part}" for part in (*CODE["dynamics"], *CODE["claims"])}
     named = [dep for dep in stages["experiments"]["do"]["deps"] if dep.startswith("src/")]
     assert named == sorted(both)
-    assert set(stages) == {*CODE, "experiments"}
+    assert set(stages) == {*CODE, "experiments", "metrics"}
 
 
 def test_dvc_records_every_result_of_snakemake(bare: Path) -> None:
@@ -616,7 +619,7 @@ def test_a_pull_brings_every_byte_and_dvc_agrees(published: Path, tmp_path: Path
     assert "snakemake" not in ok(clone, *DVC, "repro", "--dry")
     metrics = json.loads(ok(clone, *DVC, "metrics", "show", "--json"))
     shown = metrics[""]["data"]
-    files = sorted((published / RESULTS / "dynamics/metrics").iterdir())
+    files = sorted((published / RESULTS / "metrics").iterdir())
     assert len(files) == len({search.condition for search in SEARCHES.values()})
     for file in files:
         known = {k: v for k, v in json.loads(file.read_text()).items() if v is not None}

@@ -5,6 +5,7 @@ A command imports what it needs itself, so that each starts fast.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -41,6 +42,9 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except OSError as error:
+            if error.errno == errno.ENOSPC:
+                where = error.filename or error
+                _end(f"no space left on the device ({where}): free some, then start again", FAILED)
             if error.filename is None:
                 raise
             _end(f"{error.filename}: {error.strerror}", BAD_INPUT)
@@ -137,6 +141,14 @@ def dynamics(
     from wiring.dynamics import build
 
     build(trajectories, out)
+
+
+@app.command()
+def metrics(tables: Tables, out: Out) -> None:
+    """Write the headline numbers of each condition."""
+    from wiring.dynamics import Dynamics, write_metrics
+
+    write_metrics(Dynamics.read(tables), out)
 
 
 @app.command()

@@ -9,7 +9,6 @@ rule dynamics:
             labels={"table": "searches"},
         ),
         others=expand(f"{RESULTS}/dynamics/{{table}}.parquet", table=TABLES[1:]),
-        metrics=expand(f"{RESULTS}/dynamics/metrics/{{condition}}.json", condition=CONDITIONS),
     log:
         f"{LOGS}/dynamics.log",
     conda:
@@ -45,3 +44,20 @@ use rule dynamics as experiment_dynamics with:
         ),
     log:
         f"{LOGS}/experiments/{{experiment}}.log",
+
+
+rule metrics:
+    input:
+        tables=rules.dynamics.output,
+    output:
+        expand(f"{RESULTS}/metrics/{{condition}}.json", condition=CONDITIONS),
+    log:
+        f"{LOGS}/metrics.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_digest("dynamics"),
+        tables=folder_of_tables,
+        out=subpath(output[0], parent=True),
+    shell:
+        "wiring metrics --dynamics {params.tables:q} --out {params.out:q} 2>&1 | tee {log:q}"

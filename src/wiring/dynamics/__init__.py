@@ -1,7 +1,7 @@
 """Pure functions from trajectories to tidy tables."""
 
 from wiring.dynamics.genotype import CellShape, cell_shape, uniform_shape
-from wiring.dynamics.store import TABLES, Dynamics, build
+from wiring.dynamics.store import TABLES, Dynamics, build, write_metrics
 from wiring.dynamics.summary import MEANINGS, summarise
 from wiring.dynamics.tables import (
     edge_table,
@@ -27,4 +27,5 @@ __all__ = [
     "statistics_table",
     "summarise",
     "uniform_shape",
+    "write_metrics",
 ]

@@ -134,7 +134,7 @@ class Dynamics:
 
 
 def build(trajectories: list[Path], out: Path) -> None:
-    """Turn trajectories into the tables of :class:`Dynamics` (Parquet) and metrics.
+    """Turn trajectories into the tables of :class:`Dynamics` (Parquet).
 
     Args:
         trajectories: folders of single searches, in any order.
@@ -156,8 +156,16 @@ def build(trajectories: list[Path], out: Path) -> None:
             # Without pandas' own metadata, which holds the versions of libraries.
             schema = pa.schema(fields)
             pq.write_table(table.cast(schema), folder / f"{name}.parquet", compression="zstd")
-        (folder / "metrics").mkdir()
+
+
+def write_metrics(dynamics: Dynamics, out: Path) -> None:
+    """Write the headline summaries, a file a condition: `dvc metrics show` prints a row for each.
+
+    Args:
+        dynamics: the tables.
+        out: the folder to write; replaced whole.
+    """
+    with atomic_dir(out) as folder:
         for condition, metrics in dynamics.metrics().items():
-            # A file a condition: `dvc metrics show` then prints a row a condition.
             text = json.dumps(metrics, indent=2, allow_nan=False)
-            (folder / "metrics" / f"{condition}.json").write_text(text + "\n")
+            (folder / f"{condition}.json").write_text(text + "\n")
