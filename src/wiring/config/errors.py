@@ -21,12 +21,14 @@ class ConfigError(ValueError):
         """
         lines = []
         faults = error.errors()
+        parents = {fault["loc"][:-1] for fault in faults}
         for fault in faults:
             # A tuple whose faulty items fall away is then too short: not a fault of its own.
-            below = any(other["loc"][:-1] == fault["loc"] for other in faults)
-            if fault["type"] == "too_short" and below:
+            if fault["type"] == "too_short" and fault["loc"] in parents:
                 continue
             field = ".".join(str(part) for part in (*prefix, *fault["loc"])) or "(top level)"
+            if not field.isprintable():  # a foreign key: it must not break the line
+                field = ascii(field)
             got = (
                 ""
                 if fault["type"] in {"missing", "extra_forbidden"}
