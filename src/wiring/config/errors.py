@@ -31,7 +31,7 @@ class ConfigError(ValueError):
                 field = ascii(field)
             got = (
                 ""
-                if fault["type"] in {"missing", "extra_forbidden"}
+                if fault["type"] in {"missing", "extra_forbidden", "json_invalid"}
                 or isinstance(fault["input"], dict | list | tuple)
                 else f", got {fault['input']!r}"
             )
