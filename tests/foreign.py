@@ -1,4 +1,4 @@
-"""Pickles that would act when loaded, in the places of a Parquet file that could hold them."""
+"""Input from elsewhere: pickles that would act when loaded, and what is said of a damaged file."""
 
 from __future__ import annotations
 
@@ -61,3 +61,12 @@ class Live:
                 return table.replace_schema_metadata(metadata)
 
             yield describe
+
+
+def complaint(read: Callable[[Path], object], path: Path) -> str:
+    """What a reader says against a path; empty where it has nothing to say."""
+    try:
+        read(path)
+    except ValueError as error:
+        return str(error)
+    return ""
