@@ -161,6 +161,7 @@ def write_search(
             "seconds": 12.5,
             "device": "cpu",
             "threads": 2,
+            "vectors": "AVX2",
             "versions": {"torch": "2.0"},
             "mlflow_run_id": search.digest[:32],
         }

@@ -241,7 +241,7 @@ def test_file_holds_every_number_and_reads_back(tmp_path: Path) -> None:
     dynamics = Dynamics.of([Trajectory.read(path) for path in paths])
     write(ClaimsConfig(), dynamics, tmp_path / "claims.json")
     content = json.loads((tmp_path / "claims.json").read_text())
-    assert read(tmp_path / "claims.json") == found
+    assert read(tmp_path / "claims.json").verdicts == found
     assert set(content["claims"]) == {claim.id for claim in CLAIMS}
     assert content["claims"]["P1"]["threshold"] == content["config"]["growth"] == 0.05
     assert "rose first" in content["claims"]["P1"]["definition"]

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.strategies import spaces
 from wiring.config import ConfigError, ScaleConfig, SearchConfig, SpaceConfig, load_scale
 
 ROOT = Path(__file__).parent.parent
-GOOD = {
+GOOD: dict[str, Any] = {
     "scale": "mine",
     "datasets": {"digits": {"source": "digits", "test_fraction": 0.2}},
     "experiments": {
@@ -74,6 +76,28 @@ def changed(path: str, value: object) -> dict[str, object]:
         ("experiments/E1/seeds", [-1], r"seeds.0: .*greater than or equal to 0"),
         ("experiments/E1/seeds", [1, 1], r"two searches share the id E1_dsnas_single_digits_s1"),
         ("experiments/E1/seeds", [], r"seeds: .*at least 1"),
+        (
+            "experiments/E1/seeds",
+            list(range(10_001)),
+            r"experiments: 10001 searches, expected at most 10000",
+        ),
+        (
+            "experiments/E1/variants",
+            {"free": {}, "Free": {}},
+            r"experiments\.E1: two searches share the id E1_dsnas_single_digits_free_s0 but for "
+            r"case \(E1_dsnas_single_digits_Free_s0\)",
+        ),
+        (
+            "experiments/e1",
+            GOOD["experiments"]["E1"],
+            r"experiments: .*E1 and e1 differ only by case",
+        ),
+        (
+            "datasets/Digits",
+            {"source": "digits", "test_fraction": 0.3},
+            r"datasets: .*Digits and digits differ only by case",
+        ),
+        ("two\nlines", 1, r"the key 'two\\nlines' cannot be printed"),
     ],
 )
 def test_a_fault_is_one_sentence_with_file_and_field(
@@ -112,6 +136,140 @@ def test_text_that_is_no_scale(tmp_path: Path, text: str, message: str) -> None:
     file.write_text(text)
     with pytest.raises(ConfigError, match=message):
         load_scale(file)
+
+
+def tower(first: str, floor: str, floors: int) -> str:
+    """A chain of anchors: each floor holds the one below it, `{}`, some times."""
+    lines = [f"a0: &a0 {first}"]
+    lines += [f"a{i}: &a{i} {floor.format(f'*a{i - 1}')}" for i in range(1, floors)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        tower("[x]", "[{0}, {0}, {0}, {0}, {0}, {0}, {0}, {0}, {0}, {0}]", 10),
+        tower("{x: 1}", "{{<<: [{0}, {0}, {0}, {0}, {0}, {0}, {0}, {0}, {0}, {0}]}}", 10),
+        tower("[x]", "[{0}]", 2000),
+        "a: &a [*a]",
+        "a: &a {b: *a}",
+        "[" * 100_000,
+        "- " * 100_000,
+        "a: [" + "1," * 400_000 + "]",
+        "\n".join(f"key{i}: 1" for i in range(60_000)),
+    ],
+    ids=[
+        "laughs",
+        "merges",
+        "deep-aliases",
+        "loop",
+        "loop-in-map",
+        "flow",
+        "block",
+        "long",
+        "keys",
+    ],
+)
+def test_a_text_that_would_take_all_memory_or_stack_is_refused_soon(
+    tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=r"at most 20000 values.* in at most 32 levels") as caught:
+        load_scale(file)  # a billion values would take an hour, and the test's limit is less
+    assert str(caught.value).startswith(f"{file}: ")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_large_file_is_refused_unread(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    with file.open("w") as large:
+        large.truncate(10**12)  # takes no room on the disk
+    with pytest.raises(ConfigError, match=r"mine\.yaml: too large .*at most 1000000 bytes"):
+        load_scale(file)
+
+
+def test_many_faults_are_all_told(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("\n".join(f"key{i}: 1" for i in range(5_000)))
+    with pytest.raises(ConfigError, match="key4999: unknown key"):
+        load_scale(file)
+
+
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.binary(max_size=60)
+    | st.lists(
+        st.sampled_from(
+            [
+                *[
+                    "a",
+                    ": ",
+                    "\n",
+                    "- ",
+                    "&a ",
+                    "*a",
+                    "<<",
+                    "[",
+                    "]",
+                    "{",
+                    "}",
+                    ",",
+                    "? ",
+                    "'",
+                    '"',
+                ],
+                *[
+                    "!!int ",
+                    "!!float ",
+                    "!!bool ",
+                    "!!timestamp ",
+                    "!!binary ",
+                    "!!omap ",
+                    "!!set ",
+                ],
+                *["!!python/name:os.system ", "1", "2021-99-99", "\\ud800", "\0", "---\n", "|\n"],
+            ]
+        ),
+        max_size=25,
+    ).map(lambda parts: "".join(parts).encode())
+)
+def test_any_bytes_end_in_sentences(tmp_path: Path, text: bytes) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_bytes(text)
+    with pytest.raises(ConfigError) as caught:
+        load_scale(file)
+    assert all(line.startswith(f"{file}: ") for line in str(caught.value).splitlines())
+
+
+def test_anchors_and_merge_keys_save_writing(tmp_path: Path) -> None:
+    """A merged mapping may be overridden, also where it is merged before it is built itself."""
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        """
+scale: mine
+datasets: {digits: {source: digits, test_fraction: 0.2}}
+experiments:
+  E1:
+    title: first
+    methods: [dsnas]
+    levels: [single]
+    datasets: [digits]
+    seeds: &seeds [3]
+    variants:
+      slow: &slow {train: &train {epochs: 9}}
+      long: &long {<<: *slow, train: {<<: *train, epochs: 99, batch_size: 8}}
+  E2: {title: second, methods: [darts], levels: [bi], datasets: [digits], seeds: *seeds}
+search: {<<: *long, space: {cells: 2}}
+"""
+    )
+    assert {name: search.train.epochs for name, search in load_scale(file).searches().items()} == {
+        "E1_dsnas_single_digits_slow_s3": 9,
+        "E1_dsnas_single_digits_long_s3": 99,
+        "E2_darts_bi_digits_s3": 99,
+    }
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import socket
 import struct
 import subprocess
@@ -16,10 +17,12 @@ import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice, product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -32,6 +35,7 @@ from sklearn.datasets import load_digits
 from tenacity import wait_none
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tests.foreign import Live, complaint
 from wiring.config import AugmentConfig, ConfigError, DatasetConfig
 from wiring.data import Batches, DataError, cifar, load, normalise, prepare
 
@@ -163,6 +167,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     server.http.shutdown()
     thread.join()
     server.http.server_close()
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small dataset."""
+    folder = tmp_path_factory.mktemp("few")
+    prepare(digits(train_samples=40), folder / "digits", folder)
+    return folder / "digits"
 
 
 # What is prepared
@@ -629,6 +641,73 @@ def test_load_refuses_what_is_not_as_the_manifest_says(tmp_path: Path) -> None:
                 (out / name).write_bytes(data)
         with pytest.raises(DataError, match=sentence):
             load(out)
+
+
+def test_live_pickles_in_a_dataset_do_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "digits"
+    prepare(DIGITS, out, tmp_path)
+    manifest = json.loads((out / "manifest.json").read_text())
+    tables = {name: pq.read_table(out / name) for name in ("train.parquet", "test.parquet")}
+    for name, table in tables.items():
+        for change in Live(tmp_path / "marker").in_parquet("label"):
+            pq.write_table(change(table), out / name)
+            digest = hashlib.sha256((out / name).read_bytes()).hexdigest()
+            vouching = {**manifest, "files": {**manifest["files"], name: digest}}
+            (out / "manifest.json").write_text(json.dumps(vouching))
+            with suppress(DataError):
+                assert len(load(out).train_labels) == sum(manifest["counts"]["train"])
+            assert sorted(content(tmp_path / "digits")) == FILES
+            assert [path.name for path in tmp_path.iterdir()] == ["digits"]
+        pq.write_table(table, out / name)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), name=st.sampled_from(["train.parquet", "test.parquet"]))
+def test_a_damaged_table_that_its_manifest_vouches_for_ends_in_a_sentence(
+    few: Path, data: st.DataObject, name: str
+) -> None:
+    whole = (few / name).read_bytes()
+    start = data.draw(st.integers(0, len(whole)))
+    put = data.draw(st.binary(max_size=8))
+    damaged = whole[:start] + put + whole[start + data.draw(st.integers(0, 16)) :]
+    with TemporaryDirectory() as folder:
+        out = Path(folder, "digits")
+        shutil.copytree(few, out)
+        (out / name).write_bytes(damaged)
+        manifest = json.loads((out / "manifest.json").read_text())
+        manifest["files"][name] = hashlib.sha256(damaged).hexdigest()
+        (out / "manifest.json").write_text(json.dumps(manifest))
+        said = complaint(load, out)
+        # Nothing is said where only values are others: nothing tells.
+        assert not said or str(out) in said
+        assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shape": [1, 10**12, 8]},
+        {"shape": [1, 8]},
+        {"shape": "188"},
+        {"classes": 0},
+        {"classes": 2},
+        {"mean": []},
+        {"std": [0.0]},
+        {"std": [float("nan")]},
+        {"files": []},
+        {"files": {"../secret": "0" * 64}},
+    ],
+)
+def test_a_foreign_manifest_of_a_dataset_ends_in_a_sentence(
+    few: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    out = tmp_path / "digits"
+    shutil.copytree(few, out)
+    manifest = json.loads((out / "manifest.json").read_text())
+    (out / "manifest.json").write_text(json.dumps({**manifest, **changes}))
+    with pytest.raises(DataError, match=str(out)) as caught:
+        load(out)
+    assert "\n" not in str(caught.value)
 
 
 # Batches

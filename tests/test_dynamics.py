@@ -1,15 +1,22 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.foreign import Live, complaint
 from tests.synthetic import config, fails, grows, stays, write_search
 from wiring.config import SpaceConfig
 from wiring.dynamics import (
@@ -29,6 +36,8 @@ from wiring.dynamics import (
 )
 from wiring.trajectory import Trajectory
 
+TEXT = pa.large_string()
+
 
 def read(root: Path, **changes: object) -> Trajectory:
     search = config(**changes)
@@ -42,8 +51,6 @@ def summary(folder: Path) -> pd.Series:
 def altered(trajectory: Trajectory, **arrays: np.ndarray) -> Trajectory:
     """The same trajectory with some fields of its steps replaced (shape (rows, ...))."""
     import dataclasses
-
-    import pyarrow as pa
 
     steps = trajectory.steps
     for name, values in arrays.items():
@@ -238,6 +245,104 @@ def test_build_is_deterministic_and_reads_back(tmp_path: Path) -> None:
     assert metrics["test_accuracy"] == pytest.approx(0.9)
     one = read.condition("E1_dsnas_bi_digits")
     assert set(one.edges["search"]) == {"E1_dsnas_bi_digits_s10", "E1_dsnas_bi_digits_s9"}
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("tables")
+    train = {"epochs": 4, "followed_samples": 2, "frozen_epochs": 1}
+    build([write_search(root, config(variant="free", train=train))], root / "dynamics")
+    return root / "dynamics"
+
+
+def rewritten(tables: Path, out: Path, name: str, change: Callable[[pa.Table], pa.Table]) -> Path:
+    """A copy of the folder in which one table is another."""
+    shutil.copytree(tables, out)
+    file = out / f"{name}.parquet"
+    pq.write_table(change(pq.read_table(file)), file)
+    return file
+
+
+def filled(name: str, value: Any, kind: pa.DataType = TEXT) -> Callable[[pa.Table], pa.Table]:
+    """A column of this one value in place of the one there is."""
+
+    def change(table: pa.Table) -> pa.Table:
+        values = pa.array([value] * len(table), pa.large_binary() if value == b"\xff" else kind)
+        place = table.schema.get_field_index(name)
+        return table.set_column(place, name, values.view(kind))
+
+    return change
+
+
+UP = (
+    "../../x",
+    "/tmp/x",
+    "a/b",
+    "a\\b",
+    "",
+    ".hidden",
+    "javascript:x",
+    "<b>",
+    "two\nlines",
+    "x" * 256,
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "says"),
+    [
+        *(
+            ("searches", filled(name, up), f"{name} is '")
+            for name in ("search", "condition", "experiment", "method", "dataset")
+            for up in UP
+        ),
+        ("edges", filled("condition", "../x"), "condition is '../x', expected"),
+        ("edges", filled("edge", "x"), "edge is 'x', expected"),
+        ("ops", filled("op", "conv"), "op is 'conv', expected none"),
+        ("searches", filled("level", "tri"), "level is 'tri', expected single"),
+        ("searches", filled("search", None), "search is .* expected text"),
+        ("searches", filled("machine", 1, pa.int64()), "machine is int64, expected text"),
+        ("searches", filled("growth", "much"), "growth is large_string, expected numbers"),
+        ("searches", filled("seed", None, pa.int64()), "seed is int64, expected numbers"),
+        ("samples", filled("correct", 1, pa.int64()), "correct is int64, expected truth values"),
+        ("searches", filled("machine", b"\xff"), "not a Parquet file as expected: .*UTF8"),
+        ("phases", lambda table: table.drop_columns("count"), "columns differ, expected search, "),
+        ("phases", lambda table: table.append_column("x", table["count"]), "columns differ"),
+    ],
+)
+def test_foreign_tables_end_in_a_sentence(
+    tables: Path, tmp_path: Path, table: str, change: Callable[[pa.Table], pa.Table], says: str
+) -> None:
+    file = rewritten(tables, tmp_path / "foreign", table, change)
+    with pytest.raises(ValueError, match=says) as caught:
+        Dynamics.read(tmp_path / "foreign")
+    assert str(caught.value).startswith(f"{file}: ")
+    assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_damaged_tables_end_in_a_sentence(tables: Path, data: st.DataObject) -> None:
+    content = (tables / "phases.parquet").read_bytes()
+    start = data.draw(st.integers(0, len(content)))
+    put = data.draw(st.binary(max_size=8))
+    cut = data.draw(st.integers(0, 16))
+    with TemporaryDirectory() as folder:
+        shutil.copytree(tables, folder, dirs_exist_ok=True)
+        Path(folder, "phases.parquet").write_bytes(content[:start] + put + content[start + cut :])
+        said = complaint(Dynamics.read, Path(folder))
+        # Nothing is said where only values are others: nothing tells.
+        assert not said or folder in said
+        assert "\n" not in said
+
+
+def test_live_pickles_in_tables_do_nothing(tables: Path, tmp_path: Path) -> None:
+    for change in Live(tmp_path / "marker").in_parquet("search"):
+        rewritten(tables, tmp_path / "foreign", "searches", change)
+        with suppress(ValueError):
+            assert len(Dynamics.read(tmp_path / "foreign").searches) == 1
+        shutil.rmtree(tmp_path / "foreign")
+        assert not list(tmp_path.iterdir())
 
 
 def test_faults_are_named(tmp_path: Path) -> None:

@@ -5,18 +5,24 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from base64 import b64decode
+from collections.abc import Callable
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import escape
 
 from tests import synthetic
 from wiring.claims import CLAIMS
+from wiring.claims import read as read_claims
 from wiring.claims import write as write_claims
 from wiring.config import ClaimsConfig, ScaleConfig
 from wiring.dynamics import MEANINGS, Dynamics
@@ -265,7 +271,7 @@ def test_every_search_can_be_traced(study: Path, page_text: str) -> None:
 
 def test_it_says_on_what_the_searches_ran(study: Path, text: str) -> None:
     count = len(tables(study).searches)
-    assert f"These searches ran on: cpu, 2 thread(s), torch 2.0 ({count})." in words(text)
+    assert f"These searches ran on: cpu, 2 thread(s), AVX2, torch 2.0 ({count})." in words(text)
 
 
 def test_the_config_is_shown(text: str) -> None:
@@ -273,12 +279,91 @@ def test_the_config_is_shown(text: str) -> None:
     assert yaml.safe_load(shown) == scale().model_dump(mode="json")
 
 
-def test_names_cannot_inject_markup(study: Path, tmp_path: Path) -> None:
-    title = '<script>alert("x")</script>'
-    for write_one in (report, experiment):
-        text = write_one(study, tmp_path / "page.html", title=title)
-        assert not Page(text).all("script")
-        assert "&lt;script&gt;" in text
+FREE_TEXTS = ("machine", "mlflow_run_id", "config_sha256", "steps_sha256")
+NAMES = ("search", "experiment", "method", "level", "dataset", "variant")
+
+
+def spoilt(value: Any, change: Callable[[str], str]) -> Any:
+    """A JSON value with every text in it changed, but for those that must be one of a few."""
+    if isinstance(value, dict):
+        kept = {"verdict", "side", "interval", "claim", "statistic", "baseline"}
+        return {k: v if k in kept else spoilt(v, change) for k, v in value.items()}
+    if isinstance(value, list):
+        return [spoilt(each, change) for each in value]
+    return change(value) if isinstance(value, str) else value
+
+
+def both_pages(study: Path, out: Path, change: Callable[[str], str]) -> list[Page]:
+    """The pages where every free text of config, tables, claims and figures is changed.
+
+    Conditions keep their names, by which their figures are found.
+    """
+    found = tables(study)
+    searches = found.searches.copy()
+    for column in (*FREE_TEXTS, *NAMES):
+        searches[column] = searches[column].map(change)
+    found = replace(found, searches=searches)
+    content = json.loads((study / "claims.json").read_text())
+    config = content.pop("config")
+    content = {"config": config, **spoilt(content, change)}
+    (out / "claims.json").write_text(json.dumps(content))
+    for path in (study / "figures").rglob("*.svg"):
+        drawn = out / path.relative_to(study)
+        drawn.parent.mkdir(parents=True, exist_ok=True)
+        drawn.write_text(change(SVG))
+    for path in (study / "figures").rglob("*.gif"):
+        (out / path.relative_to(study)).write_bytes(b"GIF89a")
+    titled = scale(title=change("title"))
+    claims, figures = out / "claims.json", out / "figures"
+    write(titled, found, claims, figures / "overview.svg", out / "index.html")
+    write_page(titled, "E1", found, claims, figures, out / "E1.html")
+    return [Page((out / name).read_text()) for name in ("index.html", "E1.html")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "</style></title></pre><script>alert(1)</script>",
+        '"><img src=x onerror=alert(1)>',
+        "' onmouseover='alert(1)",
+        '" autofocus onfocus="alert(1)',
+        "javascript:alert(1)//",
+        "{{ 7 * 7 }}{% raw %}",
+        "]]><!-- --><svg onload=alert(1)>",
+        "&lt;b&gt;&#x3c;",
+    ],
+)
+def test_no_text_can_change_a_page(study: Path, tmp_path: Path, text: str) -> None:
+    """Whatever config, tables and claims hold: the same elements, attributes and schemes."""
+
+    def shape(page: Page) -> list[tuple[str, tuple[str, ...]]]:
+        return [(tag, tuple(attributes)) for tag, attributes in page.elements]
+
+    def schemes(page: Page) -> set[str]:
+        links = [*page.all("a"), *page.all("img")]
+        return {urlsplit(link.get("href", link.get("src", ""))).scheme for link in links}
+
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "evil").mkdir()
+    plain = both_pages(study, tmp_path / "plain", lambda old: "x" + old)
+    evil = both_pages(study, tmp_path / "evil", lambda old: text + old)
+    for one, other in zip(plain, evil, strict=True):
+        assert shape(one) == shape(other)
+        assert schemes(other) == schemes(one) <= {"", "data", "http"}
+        for image in other.all("img"):
+            assert image["src"].startswith(("data:image/svg+xml,", "data:image/gif;base64,"))
+        assert not other.all("svg")  # figures are images, in which no script runs
+    for name in ("index.html", "E1.html"):
+        assert escape(text) in (tmp_path / "evil" / name).read_text()
+
+
+@given(st.text())
+def test_no_figure_can_leave_its_attribute(text: str) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "a.svg")
+        path.write_text(text, encoding="utf-8", errors="replace")
+        assert not set(data_uri(path)) & set('"<>&\n\r\t')
 
 
 def test_equal_inputs_give_equal_bytes(
@@ -292,9 +377,39 @@ def test_equal_inputs_give_equal_bytes(
 def test_a_damaged_claims_file_is_named(study: Path, tmp_path: Path, content: str) -> None:
     (tmp_path / "claims.json").write_text(content)
     overview = study / "figures/overview.svg"
-    with pytest.raises(ValueError, match=r"claims\.json: is not valid, expected a file of"):
+    with pytest.raises(ValueError, match=r"claims\.json: "):
         write(scale(), tables(study), tmp_path / "claims.json", overview, tmp_path / "o.html")
     assert not (tmp_path / "o.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "says"),
+    [
+        ("verdicts/0/verdict", "proved", r"verdicts\.0\.verdict: .*'reproduced'"),
+        ("verdicts/0/claim", "P9", r"verdicts\.0\.claim: 'P9', expected one of P1, "),
+        ("verdicts/0/effect", "<b>", r"verdicts\.0\.effect: .*number"),
+        ("verdicts/0/seeds", 1, r"verdicts\.0\.seeds: "),
+        ("contrasts/0/low", [], r"contrasts\.0\.low: "),
+        ("claims/P1/side", "left", r"claims\.P1\.side: "),
+        ("claims/P1/statistic", "width", r"claims: expected P1, .*, by their own statistics"),
+        ("claims/P9", None, r"claims\.P9: "),
+        ("config/growth", 2, r"config\.growth: "),
+    ],
+)
+def test_a_foreign_claims_file_ends_in_a_sentence(
+    study: Path, tmp_path: Path, place: str, value: object, says: str
+) -> None:
+    content = json.loads((study / "claims.json").read_text())
+    *parents, last = (int(key) if key.isdigit() else key for key in place.split("/"))
+    node = content
+    for key in parents:
+        node = node[key]
+    node[last] = value
+    path = tmp_path / "claims.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=rf"claims\.json: {says}") as caught:
+        read_claims(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_missing_figure_leaves_no_report(study: Path, tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ import logging
 import math
 import multiprocessing
 import os
+import re
 import socket
 import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +21,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from wiring.config import OPS, SearchConfig, SpaceConfig
 from wiring.tracking import Tracker, TrackingError, init, replay, store, tracker, view
@@ -63,10 +67,15 @@ def rows(seed: int = 0, windows: int = WINDOWS) -> Iterator[tuple[str, dict[str,
             yield "epochs", {**keys, "genotype": '{"0-2": "none"}', **fields(EPOCH_FIELDS)}
 
 
-def write(path: Path, config: SearchConfig, windows: int = WINDOWS) -> Path:
+def write(
+    path: Path,
+    config: SearchConfig,
+    windows: int = WINDOWS,
+    odd: Callable[[str, dict[str, Any]], dict[str, Any]] = lambda _, row: row,
+) -> Path:
     writer = TrajectoryWriter(path, SHAPE)
     for table, row in rows(config.seed, windows):
-        writer.add(table, row)
+        writer.add(table, odd(table, row))
     writer.close(
         {
             "search": config.id,
@@ -456,9 +465,112 @@ def test_init_and_replay_say_in_one_line_what_failed(
     assert "\n" not in str(caught.value)
     (warning,) = caplog.records
     assert "`wiring track replay" in warning.getMessage()
-    manifest = json.loads((path / "manifest.json").read_text())
-    (path / "manifest.json").write_text(
-        json.dumps({k: v for k, v in manifest.items() if k != "scale"})
-    )
-    with pytest.raises(ValueError, match=r"manifest\.json: scale is missing"):
+
+
+def files(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+PARQUET = ("steps.parquet", "epochs.parquet", "samples.parquet")
+UP = ("..", "../..", "../../x", "/tmp/x", "a/b", "a\\b", ".", "", "x\n", "'", "x' or 'a' = 'a", 5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        *(({"scale": up}, "scale") for up in UP),
+        ({"scale": ...}, "scale: Field required"),
+        ({"files": {}}, "files"),
+        ({"files": dict.fromkeys([*PARQUET, "../secret"], "0" * 64)}, "files"),
+        ({"files": dict.fromkeys([*PARQUET, "/etc/passwd"], "0" * 64)}, "files"),
+        ({"files": ["steps.parquet"]}, "files"),
+        ({"started": "yesterday"}, "started: Invalid isoformat"),
+        ({"started": "2021-04-13"}, "started: expected a time with its offset from UTC"),
+        ({"started": 5}, "started: Input should be a valid string"),
+        ({"seconds": math.inf}, "seconds: .* less than or equal to"),
+        ({"seconds": math.nan}, "seconds: "),
+        ({"seconds": "9" * 400}, "seconds: "),
+        ({"dataset": {}}, "dataset.files: Field required"),
+        ({"dataset": {"files": {"train.parquet": 1}}}, r"dataset.files.train\.parquet: "),
+        ({"search": "../../x"}, "search is"),
+        ({"config": {**config_for().model_dump(mode="json"), "dataset": "'"}}, "config.dataset"),
+    ],
+)
+def test_a_foreign_manifest_is_refused_before_the_store_is_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], says: str
+) -> None:
+    project = tmp_path / "a" / "b" / "project"
+    project.mkdir(parents=True)
+    (tmp_path / "secret").write_text("secret")
+    monkeypatch.chdir(project)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    path = write(project / "t", config_for())
+    source = path / "manifest.json"
+    whole = json.loads(source.read_text())
+    whole |= changes
+    source.write_text(json.dumps({name: value for name, value in whole.items() if value != ...}))
+    before = files(tmp_path)
+    with pytest.raises(ValueError, match=rf"manifest\.json: {says}") as caught:
         replay(path)
+    assert "\n" not in str(caught.value)
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("change", ["epoch", "step", "genotype"])
+def test_tables_that_do_not_fit_are_refused_before_the_store_is_touched(
+    project: Path, change: str
+) -> None:
+    def odd(table: str, row: dict[str, Any]) -> dict[str, Any]:
+        change_of = {"epoch": ("epochs", 99), "step": ("steps", 0), "genotype": ("epochs", "{")}
+        where, value = change_of[change]
+        return {**row, change: value} if table == where else row
+
+    path = write(project / "t", config_for(), odd=odd)
+    with pytest.raises(ValueError, match=r"t: epochs\.parquet does not fit steps\.parquet \("):
+        replay(path)
+    assert {path.parent for path in files(project)} == {path}
+
+
+def test_what_names_a_folder_of_artifacts_is_a_name(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "PATIENCE", 0.0)
+    for up in [each for each in UP if isinstance(each, str)]:
+        for scale, name in ((up, "E1"), ("test", up)):
+            with pytest.raises(ValueError, match="cannot name a scale or an experiment"):
+                init([name], scale)
+            with pytest.raises(ValueError, match="cannot name a scale or an experiment"):
+                store.ensure(store.connect(), scale, name)
+        with pytest.raises(ValueError, match="cannot name a scale or an experiment"):
+            Tracker(config_for(), DATASET, up)
+    assert not (project / "mlartifacts").exists()
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            name: st.text(max_size=8) | st.sampled_from(["a' or '1' = '1", "digits\n", "%"])
+            for name in ("experiment", "dataset", "variant", "method", "level", "seed")
+        },
+    )
+)
+def test_no_value_of_a_config_can_change_the_filter_of_runs(changes: dict[str, str]) -> None:
+    class Client:
+        """Keeps the filter that it is asked for."""
+
+        def search_runs(self, _: list[str], which: str) -> list[Any]:
+            self.which = which
+            return []
+
+    raw = {**config_for().model_dump(mode="json"), **changes}
+    try:
+        config = SearchConfig.model_validate_json(json.dumps(raw))
+    except ValidationError:
+        return
+    client: Any = Client()
+    store._runs(client, "1", config)
+    tag = "tags\\.{} = '[A-Za-z0-9_.-]+'"
+    which = f"{tag.format('search')} and {tag.format('config_sha256')}"
+    assert re.fullmatch(which, client.which)

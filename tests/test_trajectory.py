@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.foreign import Live, complaint
 from wiring.config import OPS, SearchConfig, SpaceConfig
 from wiring.trajectory import (
     EPOCH_FIELDS,
@@ -269,6 +275,61 @@ def test_what_is_not_a_trajectory_is_refused_with_a_sentence(tmp_path: Path) -> 
         (path / steps).write_bytes(data)
 
     refused("steps.parquet: SHA-256 is [0-9a-f]{64}, expected", flip_a_byte)
+
+
+def exchanged(path: Path, name: str, content: bytes) -> None:
+    """A file from elsewhere, with a manifest that vouches for it."""
+    (path / name).write_bytes(content)
+    files = json.loads((path / "manifest.json").read_text())["files"]
+    edit_manifest(path, files={**files, name: hashlib.sha256(content).hexdigest()})
+
+
+def parquet(table: pa.Table) -> bytes:
+    content = pa.BufferOutputStream()
+    pq.write_table(table, content)
+    return content.getvalue().to_pybytes()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_live_pickles_in_a_trajectory_do_nothing(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path / "t")
+    table = pq.read_table(path / name)
+    before = {file.name for file in path.iterdir()}
+    for change in Live(tmp_path / "marker").in_parquet("split"):
+        exchanged(path, name, parquet(change(table)))
+        with suppress(ValueError):
+            assert Trajectory.read(path).column("split").tolist() == ["train"] * 4
+        assert {file.name for file in path.iterdir()} == before
+        assert [file.name for file in tmp_path.iterdir()] == ["t"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), name=st.sampled_from(FILES))
+def test_a_damaged_file_that_its_manifest_vouches_for_ends_in_a_sentence(
+    data: st.DataObject, name: str
+) -> None:
+    with TemporaryDirectory() as folder:
+        path = written(Path(folder, "t"), windows=2)
+        content = (path / name).read_bytes()
+        start = data.draw(st.integers(0, len(content)))
+        put = data.draw(st.binary(max_size=8))
+        cut = data.draw(st.integers(0, 16))
+        exchanged(path, name, content[:start] + put + content[start + cut :])
+        said = complaint(Trajectory.read, path)
+        # Nothing is said where only values are others: nothing tells.
+        assert not said or str(path) in said
+        assert "\n" not in said
+
+
+def test_text_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "t")
+    table = pq.read_table(path / "epochs.parquet")
+    field = table.schema.field("genotype")
+    binary = pa.array([b"\xff"] * len(table), pa.binary()).view(pa.string())
+    table = table.set_column(table.schema.get_field_index("genotype"), field, binary)
+    exchanged(path, "epochs.parquet", parquet(table))
+    with pytest.raises(ValueError, match=r"epochs\.parquet: "):
+        Trajectory.read(path)
 
 
 def test_a_kill_before_close_leaves_nothing(tmp_path: Path) -> None:

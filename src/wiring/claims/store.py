@@ -3,29 +3,74 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from wiring.claims.claims import CLAIMS
-from wiring.claims.contrasts import contrast
+from wiring.claims.contrasts import Contrast, contrast
 from wiring.claims.judge import Verdict, judge
-from wiring.config import ClaimsConfig
+from wiring.config import ClaimsConfig, ConfigError
 from wiring.dynamics import MEANINGS, Dynamics
 from wiring.files import atomic_file
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A claim as it was judged.
+
+    Attributes:
+        title: the claim in one sentence.
+        statistic: column of the searches table.
+        definition: what it means.
+        scope: where the claim applies, in words.
+        threshold: the bound.
+        side: the side of the bound on which the claim is right.
+        law: whether it must hold in every search.
+    """
+
+    title: str
+    statistic: str
+    definition: str
+    scope: str
+    threshold: float
+    side: Literal["above", "below"]
+    law: bool
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A whole `claims.json`.
+
+    Attributes:
+        config: the thresholds.
+        claims: id of each of :data:`CLAIMS` -> its definition.
+        verdicts: as :func:`judge` gives them.
+        contrasts: as :func:`contrast` gives them.
+    """
+
+    config: ClaimsConfig
+    claims: dict[str, Definition]
+    verdicts: list[Verdict]
+    contrasts: list[Contrast]
 
 
 def write(config: ClaimsConfig, dynamics: Dynamics, path: Path) -> None:
     """Judge the tables and write what was found."""
     definitions = {
-        claim.id: {
-            "title": claim.title,
-            "statistic": claim.statistic,
-            "definition": MEANINGS[claim.statistic],
-            "scope": claim.scope,
-            "threshold": getattr(config, claim.threshold),
-            "side": claim.side,
-            "law": claim.law,
-        }
+        claim.id: asdict(
+            Definition(
+                claim.title,
+                claim.statistic,
+                MEANINGS[claim.statistic],
+                claim.scope,
+                getattr(config, claim.threshold),
+                claim.side,
+                claim.law,
+            )
+        )
         for claim in CLAIMS
     }
     content = {
@@ -38,10 +83,28 @@ def write(config: ClaimsConfig, dynamics: Dynamics, path: Path) -> None:
         file.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def read(path: Path) -> list[Verdict]:
-    """Read the verdicts of a `claims.json`."""
-    rows = json.loads(path.read_text())["verdicts"]
-    return [
-        Verdict(**{**row, "seeds": tuple(row["seeds"]), "values": tuple(row["values"])})
-        for row in rows
-    ]
+def read(path: Path) -> Judgement:
+    """Read a `claims.json`, which may come from elsewhere.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not what :func:`write` writes: one sentence a fault.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not valid JSON: {error}") from None
+    try:
+        found = TypeAdapter(Judgement).validate_python(content)
+    except ValidationError as error:
+        raise ConfigError.from_validation(str(path), error) from None
+    known = {claim.id: claim.statistic for claim in CLAIMS}
+    if {name: claim.statistic for name, claim in found.claims.items()} != known:
+        raise ValueError(f"{path}: claims: expected {', '.join(known)}, by their own statistics")
+    for number, verdict in enumerate(found.verdicts):
+        if verdict.claim not in known:
+            raise ValueError(
+                f"{path}: verdicts.{number}.claim: {verdict.claim!r}, expected one of "
+                f"{', '.join(known)}"
+            )
+    return found

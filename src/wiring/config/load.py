@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,72 @@ from wiring.config.errors import ConfigError
 from wiring.config.scale import ScaleConfig
 from wiring.config.split import check_dataset
 
+BYTES, VALUES, LEVELS = 1_000_000, 20_000, 32
+"""What a file may hold: bytes, values (each alias written out), and levels of nesting."""
+
 
 class _Loader(yaml.SafeLoader):
-    """YAML without duplicate keys: PyYAML would keep the last one and say nothing."""
+    """YAML of plain values, bounded, and without duplicate keys.
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", node.start_mark
-                )
-        return super().construct_mapping(node, deep)
+    Of equal keys PyYAML would keep the last and say nothing. An alias costs it nothing: a billion
+    values in nine lines are met only by whoever walks through them.
+    """
+
+    def __init__(self, stream: bytes) -> None:
+        super().__init__(stream)
+        self._level = 0
+        self._sizes: dict[yaml.Node, tuple[float, float]] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        alias = self.check_event(yaml.AliasEvent)
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # by its stubs
+        self._level += 1
+        # Before, since composing takes time and recurses; after, since an alias takes neither.
+        self._bound(len(self._sizes), self._level, mark)
+        node = super().compose_node(parent, index)
+        self._level -= 1
+        if node is not None:
+            if not alias:
+                self._sizes[node] = self._size(node)
+            # A node that holds an alias of itself has no end.
+            values, levels = self._sizes.get(node, (math.inf, math.inf))
+            self._bound(values, self._level + levels, mark)
+        return node
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        # Here, where a merged mapping still is the one key `<<`: its keys may be overridden.
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):  # constructing refuses others
+                merges = key.tag == "tag:yaml.org,2002:merge"
+                name = key.value if merges else self.construct_object(key)
+                if not str(name).isprintable():  # a message about it would take several lines
+                    raise yaml.MarkedYAMLError(
+                        problem=f"the key {name!r} cannot be printed", problem_mark=key.start_mark
+                    )
+                if name in seen:
+                    raise yaml.MarkedYAMLError(
+                        problem=f"the key {name!r} stands twice", problem_mark=key.start_mark
+                    )
+                seen.add(name)
+        return node
+
+    def _size(self, node: yaml.Node) -> tuple[float, float]:
+        """Values and levels of a node whose parts are known."""
+        parts = node.value if isinstance(node, yaml.CollectionNode) else []
+        if isinstance(node, yaml.MappingNode):
+            parts = [part for pair in parts for part in pair]
+        sizes = [self._sizes[part] for part in parts]
+        return 1 + sum(size[0] for size in sizes), 1 + max((size[1] for size in sizes), default=0)
+
+    def _bound(self, values: float, levels: float, mark: yaml.Mark) -> None:
+        if values > VALUES or levels > LEVELS:
+            raise yaml.MarkedYAMLError(
+                problem=f"expected at most {VALUES} values, each alias written out, in at most "
+                f"{LEVELS} levels",
+                problem_mark=mark,
+            )
 
 
 def load_scale(path: Path) -> ScaleConfig:
@@ -37,11 +91,16 @@ def load_scale(path: Path) -> ScaleConfig:
         ConfigError: one sentence a fault, naming the file and the field.
     """
     try:
-        # _Loader is a SafeLoader: it builds plain values only.
-        raw = yaml.load(path.read_text(), _Loader)
+        with path.open("rb") as file:
+            text = file.read(BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except yaml.YAMLError as error:
+    if len(text) > BYTES:
+        raise ConfigError(f"{path}: too large for a scale file, expected at most {BYTES} bytes")
+    try:
+        # _Loader is a SafeLoader: it builds plain values only.
+        raw = yaml.load(text, _Loader)
+    except Exception as error:  # `!!int ''` and its like raise whatever int() does
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     try:
         scale = ScaleConfig.model_validate(raw)

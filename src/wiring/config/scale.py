@@ -4,12 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from math import prod
 from typing import Annotated, Any
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, ValidationError
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    ValidationError,
+    model_validator,
+)
 
 from wiring.config.errors import ConfigError
 from wiring.config.search import DatasetConfig, Level, MethodName, Model, Name, SearchConfig
+
+SEARCHES = 10_000
+"""The most searches that a scale may have."""
+
+
+def _distinct(names: dict[str, Any]) -> dict[str, Any]:
+    """Refuse names that a file system may take for one: macOS and Windows ignore case."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.casefold(), name)
+        if other != name:
+            raise ValueError(f"{other} and {name} differ only by case, expected distinct names")
+    return names
 
 
 class Override(Model):
@@ -42,6 +63,12 @@ class Experiment(Model):
     seeds: tuple[NonNegativeInt, ...] = Field(min_length=1, strict=False)
     variants: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     overrides: tuple[Override, ...] = Field((), strict=False)
+
+    @property
+    def size(self) -> int:
+        """How many searches it has."""
+        crossed = (self.methods, self.levels, self.datasets, self.variants or (None,), self.seeds)
+        return prod(map(len, crossed))
 
     def points(self, base: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The raw settings of each search of the design, the experiment's id still missing."""
@@ -107,11 +134,18 @@ class ScaleConfig(Model):
     """A scale file: datasets, defaults of a search, and the experiments."""
 
     scale: Name
-    datasets: dict[Name, DatasetConfig]
+    datasets: Annotated[dict[Name, DatasetConfig], AfterValidator(_distinct)]
     search: dict[str, Any] = Field(default_factory=dict)
-    experiments: dict[Name, Experiment] = Field(min_length=1)
+    experiments: Annotated[dict[Name, Experiment], Field(min_length=1), AfterValidator(_distinct)]
     report: ReportConfig = ReportConfig()
     claims: ClaimsConfig = ClaimsConfig()
+
+    @model_validator(mode="after")
+    def _bounded(self) -> ScaleConfig:
+        size = sum(experiment.size for experiment in self.experiments.values())
+        if size > SEARCHES:
+            raise ValueError(f"experiments: {size} searches, expected at most {SEARCHES}")
+        return self
 
     def figures(self, experiment: str) -> tuple[str, ...]:
         """The figures of an experiment, as paths `condition/file` or `experiment/file`."""
@@ -133,9 +167,11 @@ class ScaleConfig(Model):
             source: the file's name, for messages.
 
         Raises:
-            ConfigError: a search is invalid, names an unknown dataset, or two share an id.
+            ConfigError: a search is invalid, names an unknown dataset, or two share an id (in
+                upper or lower case).
         """
         found: dict[str, SearchConfig] = {}
+        ids: dict[str, str] = {}
         for name, experiment in self.experiments.items():
             for dataset in experiment.datasets:
                 if dataset not in self.datasets:
@@ -150,9 +186,11 @@ class ScaleConfig(Model):
                     raise ConfigError.from_validation(
                         source, error, prefix=("experiments", name, "search")
                     ) from None
-                if search.id in found:
+                other = ids.setdefault(search.id.casefold(), search.id)
+                if search.id in found or other != search.id:
+                    but = "" if search.id in found else f" but for case ({other})"
                     raise ConfigError(
-                        f"{source}: experiments.{name}: two searches share the id {search.id}"
+                        f"{source}: experiments.{name}: two searches share the id {search.id}{but}"
                     )
                 found[search.id] = search
         return found

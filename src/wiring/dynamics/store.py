@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from wiring.config.search import OPS
 from wiring.dynamics.summary import MEANINGS, summarise
 from wiring.dynamics.tables import (
     edge_table,
@@ -22,7 +24,7 @@ from wiring.dynamics.tables import (
     statistics_table,
 )
 from wiring.files import atomic_dir
-from wiring.trajectory import Trajectory
+from wiring.trajectory import EPOCH_FIELDS, Trajectory
 
 HEADLINES = (
     "none_input_final",
@@ -36,7 +38,50 @@ HEADLINES = (
 )
 """The summaries that a condition's metrics file shows, averaged over its seeds."""
 
-TABLES = ("searches", "edges", "ops", "statistics", "samples", "phases")
+_WINDOW = ("search", "condition", "seed", "step", "epoch")
+TABLES: dict[str, tuple[str, ...]] = {
+    "searches": tuple(MEANINGS),
+    "edges": (*_WINDOW, "edge", "edge_class", "free", "p_none", "credit_direct", "credit_path"),
+    "ops": (
+        *_WINDOW,
+        *("edge", "op", "probability"),
+        *("cost_mean", "cost_sum", "cost_var", "cost_correct", "cost_wrong"),
+    ),
+    "statistics": (
+        *(*_WINDOW, "split", *EPOCH_FIELDS),
+        *(f"loss_minus_entropy{outcome}" for outcome in ("", "_correct", "_wrong")),
+        *("credit", "own_correct", "own_wrong"),
+        *("residual_direct", "residual_inner", "residual_total", "skip_weight"),
+    ),
+    "samples": (
+        *("search", "condition", "seed", "epoch", "split", "sample", "label"),
+        *("correct", "loss", "entropy", "credit"),
+    ),
+    "phases": (
+        *("search", "condition", "seed", "phase", "edge", "op"),
+        *("count", "cost_mean", "cost_std"),
+    ),
+}
+"""Table -> its columns."""
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}"
+_ANYTHING = r"(?s:.*)"
+_TEXTS: dict[str, str] = {
+    # These become names of files.
+    **dict.fromkeys(("search", "condition", "experiment", "method", "dataset"), _NAME),
+    "variant": f"({_NAME})?",
+    "level": "single|bi",
+    "edge": r"\d+-\d+",
+    "edge_class": "input|intermediate",
+    "op": "|".join(OPS),
+    "split": "train|search|test",
+    "phase": "initial|converged",
+    "output_nodes": r"\d+(,\d+)*",
+    **dict.fromkeys(("drop_order", "return_order", "machine"), _ANYTHING),
+    **dict.fromkeys(("mlflow_run_id", "config_sha256", "steps_sha256"), _ANYTHING),
+}
+"""Column of text -> what a value looks like."""
+_FLAGS = ("intervened", "alpha_learns", "free", "correct")
 
 
 @dataclass(frozen=True)
@@ -89,14 +134,14 @@ class Dynamics:
         """Read the folder that :func:`build` wrote.
 
         Raises:
-            ValueError: a table is missing.
+            ValueError: a table is missing, or not what :func:`build` writes.
         """
         for name in TABLES:
             if not (path / f"{name}.parquet").is_file():
                 raise ValueError(
                     f"{path}: {name}.parquet is missing, expected a folder of `wiring dynamics`"
                 )
-        return cls(*(pd.read_parquet(path / f"{name}.parquet") for name in TABLES))
+        return cls(*(_read(path / f"{name}.parquet", TABLES[name]) for name in TABLES))
 
     def condition(self, condition: str) -> Dynamics:
         """The tables of one condition, that is of its seeds.
@@ -169,3 +214,33 @@ def write_metrics(dynamics: Dynamics, out: Path) -> None:
         for condition, metrics in dynamics.metrics().items():
             text = json.dumps(metrics, indent=2, allow_nan=False)
             (folder / f"{condition}.json").write_text(text + "\n")
+
+
+def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Read a table that may come from elsewhere: what it names becomes paths and links."""
+    try:
+        table = pq.read_table(path)
+        table.validate(full=True)  # text need not be UTF-8, nor lengths be true
+    except (pa.ArrowException, OSError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise ValueError(f"{path}: not a Parquet file as expected: {said}") from None
+    if tuple(table.column_names) != columns:
+        raise ValueError(f"{path}: columns differ, expected {', '.join(columns)}")
+    for name in columns:
+        column = table[name]
+        if name in _TEXTS:
+            fits, expected = pa.types.is_large_string(column.type), "text"
+        elif name in _FLAGS:
+            fits, expected = pa.types.is_boolean(column.type), "truth values"
+        else:
+            fits = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+            expected = "numbers"
+        # What is undefined is a number.
+        if not fits or (column.null_count and not pa.types.is_floating(column.type)):
+            raise ValueError(f"{path}: {name} is {column.type}, expected {expected}")
+        for value in column.unique().to_pylist() if name in _TEXTS else ():
+            if not re.fullmatch(_TEXTS[name], value):
+                raise ValueError(f"{path}: {name} is {value!r}, expected {_TEXTS[name]}")
+    # pandas would follow its own metadata, which no table of ours has.
+    frame: pd.DataFrame = table.replace_schema_metadata(None).to_pandas()
+    return frame

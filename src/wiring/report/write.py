@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from pathlib import Path
@@ -13,6 +12,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from wiring import __version__
+from wiring.claims import read
 from wiring.config import ScaleConfig
 from wiring.dynamics import MEANINGS, Dynamics
 from wiring.files import atomic_file
@@ -34,7 +34,7 @@ def write(scale: ScaleConfig, dynamics: Dynamics, claims: Path, overview: Path, 
         OSError: a file is missing.
         ValueError: `claims` is not what `wiring claims` writes.
     """
-    found = _claims(claims)
+    found = read(claims)
     _render(
         "index.html.j2",
         out,
@@ -42,10 +42,12 @@ def write(scale: ScaleConfig, dynamics: Dynamics, claims: Path, overview: Path, 
         designs=[_design(scale, name) for name in scale.experiments],
         settings=yaml.safe_dump(scale.model_dump(mode="json"), sort_keys=False),
         sections=SECTIONS,
-        **found,
+        claims=found.claims,
+        verdicts=found.verdicts,
+        contrasts=found.contrasts,
         counts={
-            claim: Counter(row["verdict"] for row in found["verdicts"] if row["claim"] == claim)
-            for claim in found["claims"]
+            claim: Counter(row.verdict for row in found.verdicts if row.claim == claim)
+            for claim in found.claims
         },
         kinds=VERDICTS,
         meanings=MEANINGS,
@@ -93,12 +95,15 @@ def write_page(
         {**figure, "alt": f"{figure['title']}. The numbers are in the table below."}
         for figure in drawn.get(experiment, [])
     ]
+    found = read(claims)
     _render(
         "experiment.html.j2",
         out,
         scale=scale,
         design=_design(scale, experiment),
-        **_claims(claims),
+        claims=found.claims,
+        verdicts=found.verdicts,
+        contrasts=found.contrasts,
         conditions=conditions,
         shared=shared,
     )
@@ -127,14 +132,6 @@ def number(value: float | None) -> str:
     else:
         text = f"{value:.1e}"
     return text.replace("-", "−")
-
-
-def _claims(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return {name: content[name] for name in ("claims", "verdicts", "contrasts")}
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{path}: is not valid, expected a file of `wiring claims`") from None
 
 
 def _conditions(dynamics: Dynamics) -> list[dict[str, Any]]:

@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter, ValidationError
 from tenacity import Retrying, stop_after_delay, wait_random_exponential
 
 from wiring.config import SearchConfig
+from wiring.config.search import Name
 from wiring.tracking import view
 from wiring.trajectory import Trajectory
 
@@ -82,7 +84,12 @@ def init(experiments: Iterable[str], scale: str) -> None:
     Args:
         experiments: ids of the scale's experiments.
         scale: the scale's name; `E1` becomes MLflow's experiment `embedded/E1`.
+
+    Raises:
+        ValueError: one of them is not a name.
     """
+    for name in experiments:
+        title(scale, name)
     with _optional("searches run untracked; once it can, `wiring track replay TRAJECTORY_DIR...`"):
         for name in experiments:
             persistently()(lambda name=name: ensure(connect(), scale, name))
@@ -114,26 +121,45 @@ def _optional(otherwise: str) -> Iterator[None]:
         )
 
 
+def title(scale: str, name: str) -> str:
+    """What MLflow calls an experiment, and where below `mlartifacts/` its artifacts lie.
+
+    Raises:
+        ValueError: a part is not a name, and could lead out of that folder.
+    """
+    for part in (scale, name):
+        try:
+            TypeAdapter(Name).validate_python(part)
+        except ValidationError:
+            raise ValueError(
+                f"{part!r} cannot name a scale or an experiment, expected letters, digits, _ . -"
+            ) from None
+    return f"{scale}/{name}"
+
+
 def ensure(client: MlflowClient, scale: str, name: str) -> tuple[str, str]:
     """Find or create an experiment and its parent run.
 
     Returns:
         Ids of the MLflow experiment and of the parent run.
+
+    Raises:
+        ValueError: `scale` or `name` is not a name.
     """
     from mlflow.exceptions import MlflowException
 
-    title = f"{scale}/{name}"
-    found = client.get_experiment_by_name(title)
+    called = title(scale, name)
+    found = client.get_experiment_by_name(called)
     if found is None:
         # Beside the database; a server has a place of its own.
         local = uri().startswith("sqlite:")
-        place = Path("mlartifacts", scale, name).absolute().as_uri() if local else None
+        place = Path("mlartifacts", called).absolute().as_uri() if local else None
         try:
-            client.create_experiment(title, artifact_location=place)
+            client.create_experiment(called, artifact_location=place)
         except MlflowException:  # another process was faster, or the next line fails
-            if client.get_experiment_by_name(title) is None:
+            if client.get_experiment_by_name(called) is None:
                 raise
-        found = client.get_experiment_by_name(title)
+        found = client.get_experiment_by_name(called)
         assert found is not None
     experiment: str = found.experiment_id
     parents = client.search_runs(
@@ -223,9 +249,7 @@ def complete(
         trajectory: the search's trajectory.
         ended: milliseconds since 1970; now when absent.
     """
-    genotypes = trajectory.epochs["genotype"]
-    if len(genotypes):
-        genotype = json.dumps(json.loads(genotypes[-1].as_py()), indent=2)
+    if genotype := view.genotype(trajectory):
         client.log_text(run_id, genotype, "genotype.json")
     for name in ("manifest.json", *trajectory.manifest["files"]):
         client.log_artifact(run_id, str(trajectory.path / name), "trajectory")

@@ -48,6 +48,9 @@ class Tracker:
         config: the search.
         dataset_manifest: the dataset's manifest.
         scale: name of the scale.
+
+    Raises:
+        ValueError: `scale` is not a name.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Tracker:
         self._config = config
         self._dataset = dataset_manifest
         self._scale = scale
+        store.title(scale, config.experiment)
         self._queue: queue.Queue[view.Sample | Last] = queue.Queue(BACKLOG)
         self._windows = self._epochs = 0
         self._run_id: str | None = None

@@ -145,6 +145,12 @@ def samples(trajectory: Trajectory, windows: int, epochs: int) -> Iterator[Sampl
         yield Sample(step, round(start + pace * step), epoch_metrics(row))
 
 
+def genotype(trajectory: Trajectory) -> str:
+    """The last epoch's genotype as indented JSON; empty if there is no epoch."""
+    found = trajectory.epochs["genotype"]
+    return json.dumps(json.loads(found[-1].as_py()), indent=2) if len(found) else ""
+
+
 def _scalars(row: Mapping[str, Any], split: str) -> dict[str, float]:
     metrics = {f"{split}/{name}": float(row[name]) for name in SCALARS}
     metrics[f"{split}/loss_minus_entropy"] = float(row["loss"]) - float(row["entropy"])
