@@ -475,6 +475,8 @@ def mlflow_server(root: Path, port: int) -> Iterator[str]:
             *("--workers=1", f"--backend-store-uri=sqlite:///{root}/server.db"),
             f"--artifacts-destination={root}/artifacts",
         ],
+        # Its workers for jobs of other kinds take a while to start, and are not needed.
+        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
