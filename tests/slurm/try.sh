@@ -3,6 +3,9 @@
 #
 #   sudo tests/slurm/try.sh      on a Debian machine or container with two cores or more
 #
+# The searches have to take longer than the minute and a half after which Slurm stops one, and not much
+# longer: on a busy machine say EPOCHS=150.
+#
 # It needs a checkout in which `make env` has run and installs Debian's Slurm if it is not there. All
 # else (configuration, daemons' state, results) is in a temporary folder that is removed at the end.
 # Exit status 1: something was not as it has to be. README.md tells what was seen.
@@ -17,6 +20,8 @@ daemons=()
 
 clean_up() {
 	status=$?
+	# Its child: Snakemake, which would submit again what is cancelled below.
+	[ -z "${snakemake:-}" ] || pkill --parent "$snakemake" || true
 	if [ ${#daemons[@]} -gt 0 ]; then
 		scancel --user=root 2> /dev/null || true
 		for _ in $(seq 60); do [ -n "$(squeue --noheader 2> /dev/null)" ] || break; sleep 1; done
@@ -100,7 +105,7 @@ datasets:
 search:
   space: {cells: 2, nodes: 2, channels: 4}
   alpha: {lr: 0.01}
-  train: {epochs: 600, batch_size: 24}
+  train: {epochs: ${EPOCHS:-600}, batch_size: 24}
 experiments:
   E5:
     title: Stopped and taken up again
@@ -135,20 +140,18 @@ slurm=(--slurm-status-command squeue --slurm-keep-successful-logs
 	--slurm-init-seconds-before-status-checks 5 --latency-wait 10)
 run slurm --profile workflow/profiles/slurm "${slurm[@]}" trajectories > "$tmp/slurm.log" 2>&1 &
 snakemake=$!
-until grep -q "  epoch " "$tmp/slurm/logs/try/searches/$preempted.log" 2> /dev/null; do
-	kill -0 "$snakemake" 2> /dev/null || { cat "$tmp/slurm.log"; exit 1; }
-	sleep 1
-done
-sbatch --parsable --partition=urgent --gpus=1 --time=1 --job-name=urgent --comment=urgent \
-	--output=/dev/null --wrap="sleep 5"
-# Slurm looks at limits every half minute, and calls what ended in between a TIMEOUT, finished or not:
-# only the first job of darts is to meet its limit.
+urgent=
 while kill -0 "$snakemake" 2> /dev/null; do
+	if [ -z "$urgent" ] && grep -qs "  epoch " "$tmp/slurm/logs/try/searches/$preempted.log"; then
+		urgent=$(sbatch --parsable --partition=urgent --gpus=1 --time=1 --output=/dev/null --wrap="sleep 5")
+	fi
+	# Slurm looks at limits every half minute, and calls what ended in between a TIMEOUT, finished or
+	# not: only the first job of darts is to meet its limit.
 	for job in $(queue JobID:8,State:12,TimeLimit:8 | grep "_$limited " |
 		sed -nE '2,$s/^[^ ]+ ([0-9]+) (PENDING|RUNNING) 1:00$/\1/p'); do
-		scontrol update "JobId=$job" TimeLimit=30
+		scontrol update "JobId=$job" TimeLimit=30 || true # or it has just ended
 	done
-	sleep 2
+	sleep 1
 done
 wait "$snakemake" || { cat "$tmp/slurm.log"; exit 1; }
 # The same profile in the other way to name it, for the rule with resources of its own.
