@@ -1,3 +1,9 @@
+# A limit on GPUs (profiles/default has one) is a machine's: a cluster counts its own, also where that
+# profile is read beside the cluster's.
+resource_scopes:
+    gpu="local",
+
+
 rule search:
     input:
         data=lambda wildcards: expand(
