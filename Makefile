@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 CORES ?= all
+PORT ?= 5000
 MLFLOW_TRACKING_URI ?= sqlite:///mlflow.db
 
 export MLFLOW_DISABLE_TELEMETRY = true
@@ -70,8 +71,8 @@ format: env ## Rewrite the code in the project's style
 bench: env ## Time a search step
 	$(BIN)/python -m benchmarks.step
 
-ui: env ## Browse the runs in MLflow (MLFLOW_TRACKING_URI=sqlite:///mlflow.db)
-	$(RUN) mlflow ui --host 127.0.0.1 --backend-store-uri "$(MLFLOW_TRACKING_URI)"
+ui: env ## Browse the runs in MLflow (MLFLOW_TRACKING_URI=sqlite:///mlflow.db PORT=5000)
+	$(RUN) mlflow ui --host 127.0.0.1 --port "$(PORT)" --backend-store-uri "$(MLFLOW_TRACKING_URI)"
 
 # Files come out of the cache in any order of time. All of one old time, they are judged by content.
 # A link's own time counts too.

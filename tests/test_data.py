@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import tracemalloc
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -493,10 +495,26 @@ class Evil:
         return os.mkdir, (str(self.marker),)
 
 
-def link() -> tarfile.TarInfo:
+def special(kind: bytes, target: str = "/etc/passwd") -> tarfile.TarInfo:
+    """A member that is no file of its own."""
     info = tarfile.TarInfo(TRAIN[1])
-    info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    info.type, info.linkname = kind, target
     return info
+
+
+def header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+    """A member's header with a size that tarfile itself would not write."""
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    block = bytearray(info.tobuf())
+    block[124:136] = b"\xff" + (256**11 + size).to_bytes(11) if size < 0 else b"%011o\0" % size
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+def blocks(content: bytes) -> bytes:
+    return content.ljust(-(-len(content) // 512) * 512, b"\0")
 
 
 IMAGES, LABELS = samples(1)
@@ -506,7 +524,16 @@ IMAGES, LABELS = samples(1)
     ("member", "sentence"),
     [
         (None, r"batches/data_batch_2 is missing"),
-        (link(), r"data_batch_2: expected a file of at most"),
+        *(
+            (special(kind, target), r"data_batch_2: expected a file of at most")
+            for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE)
+            for target in ("/etc/passwd", "../../secret", TRAIN[0])
+        ),
+        *(
+            (special(kind), r"data_batch_2: expected a file of at most")
+            for kind in (tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE, b"Z")
+        ),
+        (special(tarfile.GNUTYPE_SPARSE), r"data_batch_2: refused as a CIFAR batch"),
         (b"", r"data_batch_2: refused as a CIFAR batch: Ran out of input"),
         (MEMBERS[TRAIN[1]][:-300], r"data_batch_2: refused as a CIFAR batch: "),
         (pickle.dumps([1, 2]), r"data_batch_2: not a CIFAR batch"),
@@ -563,6 +590,99 @@ def test_damaged_archives_with_the_right_hash(tmp_path: Path, data: bytes) -> No
     with pytest.raises(DataError, match=r"copy\.tar\.gz: damaged "):
         prepare(config, tmp_path / "c", tmp_path / "cache", described(data))
     assert list(content(tmp_path)) == ["copy.tar.gz"]
+
+
+SPARSE = b"22 GNU.sparse.map=a,b\n23 GNU.sparse.size=big\n"
+GOOD_TAR = gzip.decompress(pack(MEMBERS))
+
+
+@pytest.mark.parametrize(
+    ("first", "sentence"),
+    [
+        (header(TRAIN[0], -1), r"data_batch_1: expected a file of at most"),
+        (header(TRAIN[0], -512), r"data_batch_1: expected a file of at most"),
+        (header("other", -1024), "damaged "),
+        (header("other", -512, b"x"), "damaged "),
+        (header("other", -512, b"L"), "damaged "),
+        (header("other", 2**40, b"x"), "damaged "),
+        (header(TRAIN[0], 0) + blocks(b""), r"data_batch_1: refused as a CIFAR batch"),
+        (
+            header(TRAIN[0], len(MEMBERS[TRAIN[0]])) + blocks(MEMBERS[TRAIN[0]]),
+            r"data_batch_1: stands twice",
+        ),
+        (header(TRAIN[0] + "/", 0), r"data_batch_1: expected a file of at most"),
+        (header("o", len(SPARSE), b"x") + blocks(SPARSE), "damaged .invalid literal"),
+        (b"\xff" * 512, "damaged "),
+    ],
+)
+def test_strange_members_are_refused(tmp_path: Path, first: bytes, sentence: str) -> None:
+    data = gzip.compress(first + GOOD_TAR)
+    copy = tmp_path / "copy.tar.gz"
+    copy.write_bytes(data)
+    with pytest.raises(DataError, match=sentence) as caught:
+        cifar.read(copy, described(data))
+    assert str(caught.value).startswith(str(copy))
+    assert "\n" not in str(caught.value)
+    assert list(content(tmp_path)) == ["copy.tar.gz"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [f"./{TRAIN[0]}", f"/{TRAIN[0]}", f"../{TRAIN[0]}", f"batches/../{TRAIN[0]}", TRAIN[0].upper()],
+)
+def test_other_names_of_a_member_are_not_its_name(tmp_path: Path, name: str) -> None:
+    data = pack({name if key == TRAIN[0] else key: value for key, value in MEMBERS.items()})
+    copy = tmp_path / "copy.tar.gz"
+    copy.write_bytes(data)
+    with pytest.raises(DataError, match="data_batch_1 is missing"):
+        cifar.read(copy, described(data))
+    assert list(content(tmp_path)) == ["copy.tar.gz"]
+
+
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, b"x", b"g", b"L", b"K"])
+def test_a_bomb_before_the_members_goes_off_at_the_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: bytes
+) -> None:
+    """64 MB of zeros in 64 kB, which tarfile would skip, or hold as a long name or header."""
+    monkeypatch.setattr(cifar, "ARCHIVE_LIMIT", 10**6)
+    data = gzip.compress(header("zeros", 2**26, kind) + bytes(2**26) + GOOD_TAR)
+    copy = tmp_path / "copy.tar.gz"
+    copy.write_bytes(data)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="damaged .more than 1000000 bytes when decompressed"):
+        cifar.read(copy, described(data))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**23
+
+
+def test_a_pickle_cannot_ask_for_a_huge_memo(tmp_path: Path) -> None:
+    """One opcode of the C unpickler takes 16 bytes for each place up to the one it names."""
+    data = pack({**MEMBERS, TRAIN[0]: b"\x80\x02Nr\xff\xff\xff\x00."})
+    copy = tmp_path / "copy.tar.gz"
+    copy.write_bytes(data)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="data_batch_1: not a CIFAR batch"):
+        cifar.read(copy, described(data))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**23
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_any_damage_to_an_archive_ends_in_a_sentence(data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(GOOD_TAR)))
+    put = data.draw(st.binary(max_size=600))
+    cut = data.draw(st.integers(0, 600))
+    archive = gzip.compress(GOOD_TAR[:start] + put + GOOD_TAR[start + cut :])
+    with TemporaryDirectory() as folder:
+        copy = Path(folder, "copy.tar.gz")
+        copy.write_bytes(archive)
+        said = complaint(lambda path: cifar.read(path, described(archive)), copy)
+    # Nothing is said where only pixels are others: nothing but the pinned hash tells.
+    assert not said or said.startswith(str(copy))
+    assert "\n" not in said
 
 
 def test_oversized_member_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

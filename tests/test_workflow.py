@@ -7,11 +7,13 @@ import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
@@ -496,6 +498,7 @@ def test_a_killed_run_is_unlocked_and_goes_on(tmp_path: Path) -> None:
 
 
 DVC = (sys.executable, "-m", "dvc")
+LOCKED = ("pyproject.toml", "requirements.txt", "requirements-cpu.txt", "requirements-cuda.txt")
 GIT = ("git", "-c", "user.name=test", "-c", "user.email=test@localhost")
 
 
@@ -510,6 +513,38 @@ def lend_environment(place: Path) -> None:
     (place / ".venv").mkdir()
     (place / ".venv/bin").symlink_to(Path(sys.executable).parent)
     (place / ".venv/.installed").touch()
+
+
+def test_the_ui_is_reached_from_this_machine_only(tmp_path: Path) -> None:
+    """127.0.0.2 is this machine too: what listens on all addresses answers there."""
+    place = tmp_path / "project"
+    place.mkdir()
+    for name in ("Makefile", *LOCKED):
+        shutil.copy2(ROOT / name, place / name)
+    lend_environment(place)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        ["make", "ui", f"PORT={port}"],
+        cwd=place,
+        env={**environment(place), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        answered = False
+        while not answered:
+            assert server.poll() is None, "it ended"
+            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health") as r:
+                answered = r.status == 200
+            time.sleep(0.1)
+        with pytest.raises(OSError, match="refused|unreachable|assign"):
+            socket.create_connection(("127.0.0.2", port), timeout=5)
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 def cloned(published: Path, place: Path, *, link: str = "copy") -> Path:
@@ -535,9 +570,7 @@ def published(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / ".dvc").mkdir()
     files = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "Makefile")
     (place / "tools").mkdir()
-    for name in (*files, "pyproject.toml", "tools/pulled.py"):
-        shutil.copy2(ROOT / name, place / name)
-    for name in ("requirements.txt", "requirements-cpu.txt", "requirements-cuda.txt"):
+    for name in (*files, "tools/pulled.py", *LOCKED):
         shutil.copy2(ROOT / name, place / name)
     ok(place, "git", "init", "--quiet")
     for key in ("user.name", "user.email"):

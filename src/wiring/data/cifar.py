@@ -6,10 +6,10 @@ is read by an unpickler that knows no function and no class but an inert one.
 
 from __future__ import annotations
 
+import gzip
 import io
 import pickle
 import tarfile
-import zlib
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -28,6 +28,8 @@ TIMEOUT = 30
 """Seconds without a byte after which an attempt to download fails."""
 MEMBER_LIMIT = 64 * 2**20
 """Bytes of a member; CIFAR-10's have 31 MB."""
+ARCHIVE_LIMIT = 256 * 2**20
+"""Bytes of an archive once it is decompressed; CIFAR-10's has 186 MB."""
 
 Samples = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
 """Images (n, channels, height, width) and labels (n,)."""
@@ -147,18 +149,23 @@ def read(path: Path, archive: Archive) -> tuple[Samples, Samples]:
     """
     found: dict[str, Samples] = {}
     try:
-        with tarfile.open(path, "r|gz") as tar:
+        with _Bounded(path) as whole, tarfile.open(fileobj=whole, mode="r|") as tar:
             for member in tar:
                 if member.name not in {*archive.train, *archive.test}:
                     continue
                 where = f"{path}: {member.name}"
-                if not member.isreg() or member.size > MEMBER_LIMIT:
+                if member.name in found:
+                    raise DataError(f"{where}: stands twice, expected once")
+                if not member.isreg() or not 0 <= member.size <= MEMBER_LIMIT:
                     raise DataError(f"{where}: expected a file of at most {MEMBER_LIMIT} bytes")
                 file = tar.extractfile(member)
                 assert file is not None  # it is a regular file
                 found[member.name] = _batch(file.read(), where, archive)
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise DataError(f"{path}: damaged ({error}), expected a tar.gz file") from None
+    except DataError:
+        raise
+    except Exception as error:  # a foreign archive can raise anything
+        said = " ".join(str(error).split())
+        raise DataError(f"{path}: damaged ({said}), expected a tar.gz file") from None
     for name in (*archive.train, *archive.test):
         if name not in found:
             raise DataError(f"{path}: {name} is missing, expected it in a copy of {archive.url}")
@@ -168,6 +175,19 @@ def read(path: Path, archive: Archive) -> tuple[Samples, Samples]:
         return np.concatenate(images), np.concatenate(labels)
 
     return join(archive.train), join(archive.test)
+
+
+class _Bounded(gzip.GzipFile):
+    """Ends in an error where a bomb would go on.
+
+    tarfile skips members, and holds long names and extended headers in memory, whatever their size.
+    """
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        if self.tell() > ARCHIVE_LIMIT:
+            raise tarfile.ReadError(f"more than {ARCHIVE_LIMIT} bytes when decompressed")
+        return data
 
 
 class _Inert:
@@ -180,7 +200,8 @@ class _Inert:
         self.state = state
 
 
-class _Unpickler(pickle.Unpickler):
+# Python's own: in that of C one opcode makes the memo, an array, as large as it says.
+class _Unpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> type[_Inert]:
         if (module, name) in {
             ("numpy.core.multiarray", "_reconstruct"),
@@ -197,7 +218,8 @@ def _batch(data: bytes, where: str, archive: Archive) -> Samples:
         # Python 2 strings are bytes.
         content = _Unpickler(io.BytesIO(data), encoding="bytes").load()
     except Exception as error:  # a foreign pickle can raise anything
-        raise DataError(f"{where}: refused as a CIFAR batch: {error}") from None
+        said = " ".join(str(error).split())[:200]
+        raise DataError(f"{where}: refused as a CIFAR batch: {said}") from None
     match content:
         # An array's state is (version, shape, dtype, whether by columns, bytes).
         case {
