@@ -649,7 +649,7 @@ def test_a_bomb_before_the_members_goes_off_at_the_bound(
     copy = tmp_path / "copy.tar.gz"
     copy.write_bytes(data)
     tracemalloc.start()
-    with pytest.raises(DataError, match="damaged .more than 1000000 bytes when decompressed"):
+    with pytest.raises(DataError, match=r"damaged .more than 1000000 bytes when decompressed"):
         cifar.read(copy, described(data))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -540,7 +540,7 @@ def test_the_ui_is_reached_from_this_machine_only(tmp_path: Path) -> None:
             with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health") as r:
                 answered = r.status == 200
             time.sleep(0.1)
-        with pytest.raises(OSError, match="refused|unreachable|assign"):
+        with pytest.raises(OSError, match=r"refused|unreachable|assign"):
             socket.create_connection(("127.0.0.2", port), timeout=5)
     finally:
         os.killpg(server.pid, signal.SIGKILL)
