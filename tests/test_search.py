@@ -14,7 +14,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks import plain
-from wiring.config import DatasetConfig, SearchConfig
+from wiring.config import DatasetConfig, RunConfig, SearchConfig
 from wiring.cost import Window
 from wiring.data import Batches, Dataset, load, prepare
 from wiring.methods.common import probabilities
@@ -393,6 +393,18 @@ def test_a_loss_that_is_not_finite_stops_the_search(data: Path, tmp_path: Path) 
 def test_a_gpu_that_is_not_there_is_named(data: Path, tmp_path: Path) -> None:
     with pytest.raises(SearchError, match=r"run\.device is cuda but no GPU is there"):
         run(config(run={"device": "cuda"}), "test", data, tmp_path / "t", tmp_path / "c")
+
+
+@pytest.mark.skipif(not RunConfig().environment, reason="this machine is not x86-64")
+def test_other_vector_instructions_than_the_configs_are_refused(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    with pytest.raises(SearchError, match=r"vectors is avx2 but .* AVX512: set ATEN_CPU_CAPABIL"):
+        run(config(), "test", data, tmp_path / "t", tmp_path / "c")
+    c = config(run={"vectors": "native"}, train={"epochs": 1, "batch_size": 16})
+    run(c, "test", data, tmp_path / "t", tmp_path / "c")
+    assert Trajectory.read(tmp_path / "t").manifest["vectors"] == "AVX512"
 
 
 def test_a_batch_larger_than_its_split_is_refused(data: Path, tmp_path: Path) -> None:

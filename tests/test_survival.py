@@ -26,7 +26,7 @@ import pytest
 from typer.testing import CliRunner
 
 from wiring.cli import FAILED, app
-from wiring.config import DatasetConfig, SearchConfig
+from wiring.config import DatasetConfig, RunConfig, SearchConfig
 from wiring.data import prepare
 from wiring.trajectory import Trajectory
 
@@ -300,6 +300,18 @@ def test_asked_to_stop_before_it_begins(
     assert process.returncode == code, rest
     assert "Traceback" not in rest
     assert not any(tmp_path.glob("out*"))
+
+
+@pytest.mark.skipif(not RunConfig().environment, reason="this machine is not x86-64")
+def test_the_command_sets_the_vector_instructions(data: Path, tmp_path: Path) -> None:
+    """Whatever this CPU has: by variables that count only before torch is imported."""
+    c = config(train={"epochs": 1, "batch_size": 16})
+    names = tuple(c.run.environment)
+    unset = f"import os; [os.environ.pop(name) for name in {names}]"
+    process = started(c, data, tmp_path, unset)
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert Trajectory.read(tmp_path / "out").manifest["vectors"] == "AVX2"
 
 
 def failed(config: SearchConfig, data: Path, root: Path, fault: Any = None) -> str:
