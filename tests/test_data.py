@@ -9,7 +9,6 @@ import json
 import os
 import pickle
 import shutil
-import socket
 import struct
 import subprocess
 import sys
@@ -38,6 +37,7 @@ from tenacity import wait_none
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.foreign import Live, complaint
+from tests.ports import silent_port
 from wiring.config import AugmentConfig, ConfigError, DatasetConfig
 from wiring.data import Batches, DataError, cifar, load, normalise, prepare
 
@@ -467,11 +467,10 @@ def test_failed_downloads_say_why_and_leave_nothing(
 
 @pytest.mark.usefixtures("server")  # for its quick retries
 def test_unreachable_server(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/small.tar.gz"
-    with pytest.raises(DataError, match=r"cannot be downloaded \(ConnectionError\): try again"):
-        prepare(CIFAR, tmp_path / "c", tmp_path / "cache", described(b"", url))
+    with silent_port() as port:
+        source = described(b"", f"http://127.0.0.1:{port}/small.tar.gz")
+        with pytest.raises(DataError, match=r"downloaded \(ConnectionError\): try again"):
+            prepare(CIFAR, tmp_path / "c", tmp_path / "cache", source)
     assert content(tmp_path) == {}
 
 
@@ -534,7 +533,7 @@ IMAGES, LABELS = samples(1)
             for kind in (tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE, b"Z")
         ),
         (special(tarfile.GNUTYPE_SPARSE), r"data_batch_2: refused as a CIFAR batch"),
-        (b"", r"data_batch_2: refused as a CIFAR batch: Ran out of input"),
+        (b"", r"data_batch_2: refused as a CIFAR batch: "),
         (MEMBERS[TRAIN[1]][:-300], r"data_batch_2: refused as a CIFAR batch: "),
         (pickle.dumps([1, 2]), r"data_batch_2: not a CIFAR batch"),
         (batch(IMAGES[:-1], LABELS[:-1]), r"not a CIFAR batch, expected 30 uint8 rows of 60"),
@@ -610,7 +609,7 @@ GOOD_TAR = gzip.decompress(pack(MEMBERS))
             header(TRAIN[0], len(MEMBERS[TRAIN[0]])) + blocks(MEMBERS[TRAIN[0]]),
             r"data_batch_1: stands twice",
         ),
-        (header(TRAIN[0] + "/", 0), r"data_batch_1: expected a file of at most"),
+        (header(TRAIN[0] + "/", 0, tarfile.AREGTYPE), r"data_batch_1: expected a file of at most"),
         (header("o", len(SPARSE), b"x") + blocks(SPARSE), "damaged .invalid literal"),
         (b"\xff" * 512, "damaged "),
     ],

@@ -8,7 +8,6 @@ import math
 import multiprocessing
 import os
 import re
-import socket
 import sqlite3
 import sys
 import threading
@@ -25,6 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from tests.ports import silent_port
 from wiring.config import OPS, SearchConfig, SpaceConfig
 from wiring.tracking import Tracker, TrackingError, init, replay, store, tracker, view
 from wiring.trajectory import EPOCH_FIELDS, STEP_FIELDS, Shape, Trajectory, TrajectoryWriter
@@ -358,9 +358,8 @@ def answering(status: int, delay: float = 0.0) -> Iterator[str]:
 @contextmanager
 def closed() -> Iterator[str]:
     """An address at which nobody listens."""
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{reserved.getsockname()[1]}"
+    with silent_port() as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize("kind", ["closed", "500", "hangs"])
