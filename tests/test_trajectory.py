@@ -318,18 +318,6 @@ def test_a_damaged_file_that_its_manifest_vouches_for_ends_in_a_sentence(
         said = complaint(Trajectory.read, path)
         # Nothing is said where only values are others: nothing tells.
         assert not said or str(path) in said
-        assert "\n" not in said
-
-
-def test_text_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path / "t")
-    table = pq.read_table(path / "epochs.parquet")
-    field = table.schema.field("genotype")
-    binary = pa.array([b"\xff"] * len(table), pa.binary()).view(pa.string())
-    table = table.set_column(table.schema.get_field_index("genotype"), field, binary)
-    exchanged(path, "epochs.parquet", parquet(table))
-    with pytest.raises(ValueError, match=r"epochs\.parquet: "):
-        Trajectory.read(path)
 
 
 def test_a_kill_before_close_leaves_nothing(tmp_path: Path) -> None:
