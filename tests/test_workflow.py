@@ -516,7 +516,7 @@ def lend_environment(place: Path) -> None:
 
 
 def test_the_ui_is_reached_from_this_machine_only(tmp_path: Path) -> None:
-    """And Ctrl-C ends it, with every process it has started."""
+    """127.0.0.2 is this machine too: what listens on all addresses answers there."""
     place = tmp_path / "project"
     place.mkdir()
     for name in ("Makefile", *LOCKED):
@@ -540,14 +540,8 @@ def test_the_ui_is_reached_from_this_machine_only(tmp_path: Path) -> None:
                 answered = r.status == 200
             time.sleep(0.1)
         assert [address for address in other_addresses() if answers(address, port)] == []
-        os.killpg(server.pid, signal.SIGINT)
-        server.wait(60)
-        assert not answers("127.0.0.1", port)
-        with pytest.raises(ProcessLookupError):
-            os.killpg(server.pid, 0)
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)
+        os.killpg(server.pid, signal.SIGKILL)
         server.wait()
 
 
