@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import random
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -25,6 +24,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from tests.ports import silent_port
 from wiring.cli import FAILED, app
 from wiring.config import DatasetConfig, RunConfig, SearchConfig
 from wiring.data import prepare
@@ -537,9 +537,8 @@ def test_a_server_that_dies_under_a_search_is_given_the_rest_later(
     from wiring.tracking import replay
 
     c, root = config(), tmp_path / "tracked"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    with silent_port() as port:
+        pass  # held no longer
     with mlflow_server(tmp_path, port) as address:
         process = start(c, data, root, Tracked(address))
         while not (root / "waits").exists():
