@@ -27,9 +27,9 @@ from rich.table import Table
 
 from benchmarks import plain
 from wiring.config import AugmentConfig, SpaceConfig
-from wiring.cost import CostProbe, StepRecord, Window, backward, sample_statistics
-from wiring.data import Batches
-from wiring.methods import Moment, load_method
+from wiring.data.batches import Batches
+from wiring.measure import CostProbe, StepRecord, Window, backward, sample_statistics
+from wiring.methods.protocol import Context, load_method
 from wiring.search.memory import keep_memory
 from wiring.space import Candidates, Draw, Supernet
 
@@ -113,7 +113,7 @@ class Steps:
                 self.sgd.zero_grad()
 
     def _draw(self, weights: bool) -> Draw:
-        moment = Moment(learns=not weights or not self.bi)
+        moment = Context(learns=not weights or not self.bi)
         return self.method.draw(self.alpha, self.candidates, self.draws, moment)
 
     def _pass(self, *, record: bool, weights: bool) -> None:

@@ -9,34 +9,34 @@ from typing import Any
 
 import numpy as np
 
-from wiring.config import SearchConfig
+from wiring.config import Edge, SearchConfig
 from wiring.trajectory import Shape, TrajectoryWriter
 
-Course = Callable[[str, float], float]
+Course = Callable[[Edge, float], float]
 
 
-def grows(edge: str, time: float) -> float:
+def grows(edge: Edge, time: float) -> float:
     """P(none) rises on every edge; input edges come back, intermediate ones do not."""
     peak = 0.125 + 0.7 * min(1.0, time / 0.3)
-    if int(edge[0]) > 1:
+    if edge.kind == "intermediate":
         return peak
-    back = 0.35 + 0.08 * int(edge.split("-")[1])
+    back = 0.35 + 0.08 * edge.target
     return peak if time < back else max(0.03, peak - 2.5 * (time - back))
 
 
-def fails(edge: str, time: float) -> float:  # noqa: ARG001
+def fails(edge: Edge, time: float) -> float:  # noqa: ARG001
     """`none` wins everywhere."""
     return 0.125 + 0.8 * time
 
 
-def stays(edge: str, time: float) -> float:  # noqa: ARG001
+def stays(edge: Edge, time: float) -> float:  # noqa: ARG001
     """Nothing happens: P(none) falls a little from the first window on, on every edge."""
     return 0.12 - 0.05 * time
 
 
-def deepens(edge: str, time: float) -> float:
+def deepens(edge: Edge, time: float) -> float:
     """The inputs' edges into node 3 vanish: a chain is left."""
-    return 0.125 + 0.8 * time if edge in {"0-3", "1-3"} else 0.12 - 0.05 * time
+    return 0.125 + 0.8 * time if str(edge) in {"0-3", "1-3"} else 0.12 - 0.05 * time
 
 
 def config(**changes: Any) -> SearchConfig:
@@ -170,6 +170,6 @@ def write_search(
 
 
 def _epoch(epoch: int, split: str, shape: Shape, scalars: dict[str, float]) -> dict[str, Any]:
-    genotype = json.dumps(dict.fromkeys(shape.edges, "none"))
+    genotype = json.dumps(dict.fromkeys(map(str, shape.edges), "none"))
     row = {"epoch": epoch, "split": split, "samples": 960, "lr": 0.025, "genotype": genotype}
     return {**row, **scalars}

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.strategies import spaces
-from wiring.config import ConfigError, ScaleConfig, SearchConfig, SpaceConfig, load_scale
+from wiring.config import ScaleConfig, SearchConfig, SpaceConfig, load_scale
+from wiring.errors import InputError
 
 ROOT = Path(__file__).parent.parent
 GOOD: dict[str, Any] = {
@@ -105,7 +106,7 @@ def test_a_fault_is_one_sentence_with_file_and_field(
 ) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(yaml.safe_dump(changed(path, value)))
-    with pytest.raises(ConfigError, match=message) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         load_scale(file)
     lines = str(caught.value).splitlines()
     assert all(line.startswith(f"{file}: ") for line in lines)
@@ -117,7 +118,7 @@ def test_two_faults_are_two_sentences(tmp_path: Path) -> None:
     raw["datasets"] = {"digits": {"source": "digits"}}
     file = tmp_path / "mine.yaml"
     file.write_text(yaml.safe_dump(raw))
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(InputError) as caught:
         load_scale(file)
     assert len(str(caught.value).splitlines()) == 2
 
@@ -134,7 +135,7 @@ def test_two_faults_are_two_sentences(tmp_path: Path) -> None:
 def test_text_that_is_no_scale(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(text)
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(InputError, match=message):
         load_scale(file)
 
 
@@ -175,7 +176,7 @@ def test_a_text_that_would_take_all_memory_or_stack_is_refused_soon(
 ) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(text)
-    with pytest.raises(ConfigError, match=r"at most 20000 values.* in at most 32 levels") as caught:
+    with pytest.raises(InputError, match=r"at most 20000 values.* in at most 32 levels") as caught:
         load_scale(file)  # a billion values would take an hour, and the test's limit is less
     assert str(caught.value).startswith(f"{file}: ")
     assert len(str(caught.value).splitlines()) == 1
@@ -185,14 +186,14 @@ def test_a_large_file_is_refused_unread(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     with file.open("w") as large:
         large.truncate(10**12)  # takes no room on the disk
-    with pytest.raises(ConfigError, match=r"mine\.yaml: too large .*at most 1000000 bytes"):
+    with pytest.raises(InputError, match=r"mine\.yaml: too large .*at most 1000000 bytes"):
         load_scale(file)
 
 
 def test_many_faults_are_all_told(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("\n".join(f"key{i}: 1" for i in range(5_000)))
-    with pytest.raises(ConfigError, match="key4999: unknown key"):
+    with pytest.raises(InputError, match="key4999: unknown key"):
         load_scale(file)
 
 
@@ -239,7 +240,7 @@ def test_many_faults_are_all_told(tmp_path: Path) -> None:
 def test_any_bytes_end_in_sentences(tmp_path: Path, text: bytes) -> None:
     file = tmp_path / "mine.yaml"
     file.write_bytes(text)
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(InputError) as caught:
         load_scale(file)
     assert all(line.startswith(f"{file}: ") for line in str(caught.value).splitlines())
 
@@ -273,7 +274,7 @@ search: {<<: *long, space: {cells: 2}}
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read: No such file"):
+    with pytest.raises(InputError, match=r"none\.yaml: cannot be read: No such file"):
         load_scale(tmp_path / "none.yaml")
 
 

@@ -38,8 +38,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.foreign import Live, complaint
 from tests.ports import silent_port
-from wiring.config import AugmentConfig, ConfigError, DatasetConfig
-from wiring.data import Batches, DataError, cifar, load, normalise, prepare
+from wiring.config import AugmentConfig, DatasetConfig
+from wiring.data import cifar
+from wiring.data.batches import Batches, normalise
+from wiring.data.dataset import DataError, load
+from wiring.data.prepare import prepare
+from wiring.errors import InputError
 
 DIGITS = DatasetConfig(source="digits", test_fraction=0.2, label_noise=0.4)
 CIFAR = DatasetConfig(source="cifar10")
@@ -187,7 +191,7 @@ def test_equal_configs_give_equal_bytes_also_in_another_process(tmp_path: Path) 
         prepare(DIGITS, tmp_path / name / "digits", tmp_path / "cache")
     code = (
         "import sys; from pathlib import Path; from wiring.config import DatasetConfig;"
-        "from wiring.data import prepare;"
+        "from wiring.data.prepare import prepare;"
         "prepare(DatasetConfig.model_validate_json(sys.argv[1]), Path(sys.argv[2]), Path('c'))"
     )
     subprocess.run(
@@ -362,7 +366,7 @@ def test_noise_seed_changes_labels_only_and_split_seed_the_splits(tmp_path: Path
 def test_impossible_splits_are_refused(
     tmp_path: Path, changes: dict[str, Any], sentence: str
 ) -> None:
-    with pytest.raises(ConfigError, match=sentence):
+    with pytest.raises(InputError, match=sentence):
         prepare(digits(**changes), tmp_path / "d", tmp_path / "cache")
     assert list(tmp_path.iterdir()) == []
 
@@ -375,7 +379,7 @@ def test_impossible_cifar_splits_are_refused_before_the_download(
         ({"train_samples": 61}, "train_samples"),
         ({"search_fraction": 0.01}, "search_fraction"),
     ):
-        with pytest.raises(ConfigError, match=rf"datasets\.c\.{field}: "):
+        with pytest.raises(InputError, match=rf"datasets\.c\.{field}: "):
             prepare(CIFAR.model_copy(update=changes), tmp_path / "c", tmp_path / "cache", source)
     assert server.requests == 0
     assert list(tmp_path.iterdir()) == []
@@ -715,7 +719,7 @@ def test_split_without_a_class_is_refused(tmp_path: Path, labels: list[int], sen
     copy = tmp_path / "copy.tar.gz"
     copy.write_bytes(data)
     config = CIFAR.model_copy(update={"archive": copy, "search_fraction": 0.05})
-    with pytest.raises(ConfigError, match=rf"datasets\.c\.{sentence}"):
+    with pytest.raises(InputError, match=rf"datasets\.c\.{sentence}"):
         prepare(config, tmp_path / "c", tmp_path / "cache", described(data))
     assert list(content(tmp_path)) == ["copy.tar.gz"]
 
@@ -863,7 +867,7 @@ def test_a_pass_is_full_batches_of_distinct_samples(count: int, size: int, subse
     indices = torch.arange(0, count, 2) if subset else None
     allowed = set(range(0, count, 2)) if subset else set(range(count))
     if size > len(allowed):
-        with pytest.raises(ConfigError, match=rf"batch_size: {size} .* 1 to {len(allowed)}"):
+        with pytest.raises(InputError, match=rf"batch_size: {size} .* 1 to {len(allowed)}"):
             batches(count, size, indices=indices)
         return
     loader = batches(count, size, indices=indices)

@@ -6,19 +6,19 @@ from itertools import permutations, product
 
 import pytest
 import torch
+from tests.test_cost import LABELS, measure
 
 from benchmarks import plain
-from tests.test_cost import LABELS, measure
 from tests.test_space import CPU, images, make
 from wiring.config import SpaceConfig
-from wiring.cost import sample_statistics
-from wiring.methods import Moment, load_method
+from wiring.measure import sample_statistics
 from wiring.methods.common import one_hot
 from wiring.methods.dsnas import DSNAS
+from wiring.methods.protocol import Context, load_method
 from wiring.space import Candidates, Draw
 
 METHODS = ["darts", "dsnas", "proxylessnas", "snas"]
-MOMENT = Moment(temperature=0.7)
+MOMENT = Context(temperature=0.7)
 SEED = 11
 
 
@@ -165,7 +165,7 @@ def test_proxylessnas_samples_two_paths_and_opens_one_gate() -> None:
 
 def test_proxylessnas_samples_one_path_where_only_weights_learn() -> None:
     _, _, _, alpha, candidates = parts(4)
-    moment = Moment(learns=False)
+    moment = Context(learns=False)
     draw = load_method("proxylessnas").draw(alpha, candidates, torch.Generator(), moment)
     assert [len(columns) for columns in draw.active] == [1] * 5
     assert draw.resting == ()

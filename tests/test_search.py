@@ -15,8 +15,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks import plain
 from wiring.config import DatasetConfig, RunConfig, SearchConfig
-from wiring.cost import Window
-from wiring.data import Batches, Dataset, load, prepare
+from wiring.data.batches import Batches
+from wiring.data.dataset import Dataset, load
+from wiring.data.prepare import prepare
+from wiring.measure import Window
 from wiring.methods.common import probabilities
 from wiring.search import SearchError, Trainer, checkpoint, run, runner
 from wiring.space import spatial

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from benchmarks import plain
 from tests.strategies import spaces
 from wiring.config import OPS, SpaceConfig
-from wiring.methods import Moment
 from wiring.methods.common import one_hot
 from wiring.methods.darts import DARTS
 from wiring.methods.dsnas import DSNAS
+from wiring.methods.protocol import Context
 from wiring.space import Candidates, Draw, Supernet, plan_of, spatial
 
 CPU = torch.device("cpu")
@@ -47,7 +47,7 @@ def test_outputs_and_gradients_equal_the_plain_twin(
     alpha = torch.randn(len(space.edges), len(space.ops), generator=generator).double()
     candidates = Candidates.of(space, CPU)
     method = DARTS() if kind == "mixture" else DSNAS()
-    draw = method.draw(alpha, candidates, generator, Moment())
+    draw = method.draw(alpha, candidates, generator, Context())
     direction = torch.randn(4, 5, generator=generator).double()
 
     def gradients(logits: torch.Tensor) -> list[torch.Tensor]:
@@ -160,7 +160,7 @@ def test_frozen_weights_get_no_gradient_and_costs_stay(draw_from: str, size: int
     alpha = torch.zeros(5, 8, dtype=torch.float64)
     candidates = Candidates.of(net.space, CPU)
     method = DARTS() if draw_from == "mixture" else DSNAS()
-    draw = method.draw(alpha, candidates, torch.Generator().manual_seed(3), Moment())
+    draw = method.draw(alpha, candidates, torch.Generator().manual_seed(3), Context())
     with net.frozen():
         stem = net.embed(x).requires_grad_()
         net(stem, draw).square().sum().backward()

@@ -27,7 +27,7 @@ from typer.testing import CliRunner
 from tests.ports import silent_port
 from wiring.cli import FAILED, app
 from wiring.config import DatasetConfig, RunConfig, SearchConfig
-from wiring.data import prepare
+from wiring.data.prepare import prepare
 from wiring.trajectory import Trajectory
 
 METHODS, LEVELS = ("darts", "dsnas", "proxylessnas", "snas", "uniform"), ("single", "bi")

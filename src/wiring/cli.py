@@ -16,15 +16,10 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from wiring.config import (
-    ClaimsConfig,
-    ConfigError,
-    DatasetConfig,
-    ReportConfig,
-    SearchConfig,
-    load_scale,
-)
-from wiring.config.search import Model
+from wiring.config import ClaimsConfig, DatasetConfig, ReportConfig, SearchConfig
+from wiring.config.model import Model
+from wiring.errors import InputError
+from wiring.study import read_study
 
 FAILED, BAD_INPUT = 1, 2
 """Exit codes: the work failed; the input must be put right first."""
@@ -48,10 +43,7 @@ class _Commands(TyperGroup):
             if error.filename is None:
                 raise
             _end(f"{error.filename}: {error.strerror}", BAD_INPUT)
-        except ValueError as error:
-            # What this package raises is about the input; from elsewhere it is a bug of ours.
-            if not _origin(error).startswith("wiring."):
-                raise
+        except InputError as error:  # and no other: a fault of ours ends in a traceback
             _end(str(error), BAD_INPUT)
 
 
@@ -74,7 +66,7 @@ ScaleFile = Annotated[Path, typer.Argument(help="A scale file, see config/README
 @app.command()
 def validate(scale_file: ScaleFile) -> None:
     """Check a scale file and say what it holds."""
-    scale = load_scale(scale_file)
+    scale = read_study(scale_file)
     for name, experiment in scale.experiments.items():
         count = sum(search.experiment == name for search in scale.searches().values())
         typer.echo(f"{name}: {count} searches ({experiment.title})")
@@ -88,7 +80,7 @@ def data(
 ) -> None:
     """Prepare a dataset; the folder's name is the dataset's."""
     config = _parse(DatasetConfig, dataset, f"datasets.{out.name}")
-    from wiring.data import prepare
+    from wiring.data.prepare import prepare
 
     prepare(config, out, cache)
 
@@ -199,10 +191,10 @@ def page(
     out: Out,
 ) -> None:
     """Write the page of an experiment: one HTML file that needs nothing else."""
-    scale = load_scale(scale_file)
+    scale = read_study(scale_file)
     if experiment not in scale.experiments:
         known = ", ".join(scale.experiments)
-        raise ConfigError(f"{scale_file}: no experiment {experiment!r}, expected one of {known}")
+        raise InputError(f"{scale_file}: no experiment {experiment!r}, expected one of {known}")
     from wiring.dynamics import Dynamics
     from wiring.report import write_page
 
@@ -221,7 +213,7 @@ def report(
     from wiring.dynamics import Dynamics
     from wiring.report import write
 
-    write(load_scale(scale_file), Dynamics.read(tables), claims, overview, out)
+    write(read_study(scale_file), Dynamics.read(tables), claims, overview, out)
 
 
 @track.command()
@@ -241,7 +233,7 @@ def track_figures(
     folder: Annotated[Path, typer.Argument(help="Folder of all figures.")],
 ) -> None:
     """Show drawn figures in MLflow, with the run of their experiment."""
-    scale = load_scale(scale_file)
+    scale = read_study(scale_file)
     from wiring.tracking import show
 
     drawn = [(path, name) for name in scale.experiments for path in scale.figures(name)]
@@ -266,7 +258,7 @@ def _parse(model: type[M], text: str, source: str) -> M:
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        raise ConfigError.from_validation(source, error) from None
+        raise InputError.from_validation(source, error) from None
 
 
 def _speak(log: Path | None = None) -> None:
@@ -280,14 +272,6 @@ def _speak(log: Path | None = None) -> None:
     # Of this package only: libraries have messages that mean nothing to a user.
     MESSAGES.setLevel(logging.INFO)
     MESSAGES.handlers = handlers
-
-
-def _origin(error: BaseException) -> str:
-    """The module that raised an error."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
 
 
 def _end(sentence: str, code: int) -> NoReturn:

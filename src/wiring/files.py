@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from wiring.errors import InputError
+
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
@@ -29,22 +31,22 @@ def read_manifest(path: Path, version: int, fields: tuple[str, ...]) -> dict[str
         fields: what it must hold.
 
     Raises:
-        ValueError: one sentence says what is wrong, and what would be right.
+        InputError: one sentence says what is wrong, and what would be right.
     """
     try:
         manifest = json.loads(path.read_text())
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise ValueError(f"{path}: not valid JSON: {error}") from None
+        raise InputError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(manifest, dict):
-        raise ValueError(f"{path}: expected a JSON object")
+        raise InputError(f"{path}: expected a JSON object")
     found = manifest.get("schema_version")
     if found != version:
-        raise ValueError(f"{path}: schema_version is {found}, expected {version}")
+        raise InputError(f"{path}: schema_version is {found}, expected {version}")
     for name in fields:
         if name not in manifest:
-            raise ValueError(f"{path}: {name} is missing")
+            raise InputError(f"{path}: {name} is missing")
     return manifest
 
 

@@ -15,16 +15,16 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent
 SOURCES = {".py", ".npz", ".j2", ".css"}
 
-_SEARCH = ("files.py", "config/errors.py", "config/search.py")
+_SEARCH = ("files.py", "errors.py", "config/search.py", "config/space.py", "config/model.py")
 CODE: dict[str, tuple[str, ...]] = {
-    "data": (*_SEARCH, "config/split.py", "data"),
+    "data": (*_SEARCH, "config/dataset.py", "data"),
     "trajectories": (
         *_SEARCH,
         "data/batches.py",
         "data/dataset.py",
         "space",
         "methods",
-        "cost",
+        "measure",
         "search",
         "trajectory/schema.py",
         "trajectory/writer.py",

@@ -1,8 +1,9 @@
 # What all rules share: the validated scale, and the digest of the code that a command runs.
 from pathlib import Path
 
-from wiring.config import ConfigError, load_scale
+from wiring.errors import InputError
 from wiring.provenance import code_digest, method_digest
+from wiring.study import read_study
 
 
 def read_scale(name: str):
@@ -12,10 +13,10 @@ def read_scale(name: str):
     try:
         if not path.is_file():
             expected = ", ".join(known)
-            raise ConfigError(f"scale={name}: no such file, expected one or any of {expected}")
-        scale = load_scale(path)
+            raise InputError(f"scale={name}: no such file, expected one or any of {expected}")
+        scale = read_study(path)
         return str(path), scale, scale.searches(str(path))
-    except ConfigError as error:
+    except InputError as error:
         # Not a WorkflowError: that adds a stack of Snakefiles, and the fault is not in them.
         raise SystemExit(str(error)) from None
 
@@ -34,7 +35,7 @@ SCALE_FILE, SCALE, SEARCHES = read_scale(str(config.setdefault("scale", "embedde
 RESULTS = f"results/{SCALE.scale}"
 LOGS = f"logs/{SCALE.scale}"
 EXPERIMENTS = list(SCALE.experiments)
-CONDITIONS = list(dict.fromkeys(search.condition for search in SEARCHES.values()))
+CONDITIONS = list(dict.fromkeys(str(search.condition) for search in SEARCHES.values()))
 TABLES = ("searches", "edges", "ops", "statistics", "samples", "phases")
 
 

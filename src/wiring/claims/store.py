@@ -12,8 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 from wiring.claims.claims import CLAIMS
 from wiring.claims.contrasts import Contrast, contrast
 from wiring.claims.judge import Verdict, judge
-from wiring.config import ClaimsConfig, ConfigError
+from wiring.config import ClaimsConfig
 from wiring.dynamics import MEANINGS, Dynamics
+from wiring.errors import InputError
 from wiring.files import atomic_file
 
 
@@ -88,22 +89,22 @@ def read(path: Path) -> Judgement:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is not what :func:`write` writes: one sentence a fault.
+        InputError: it is not what :func:`write` writes: one sentence a fault.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path}: not valid JSON: {error}") from None
+        raise InputError(f"{path}: not valid JSON: {error}") from None
     try:
         found = TypeAdapter(Judgement).validate_python(content)
     except ValidationError as error:
-        raise ConfigError.from_validation(str(path), error) from None
+        raise InputError.from_validation(str(path), error) from None
     known = {claim.id: claim.statistic for claim in CLAIMS}
     if {name: claim.statistic for name, claim in found.claims.items()} != known:
-        raise ValueError(f"{path}: claims: expected {', '.join(known)}, by their own statistics")
+        raise InputError(f"{path}: claims: expected {', '.join(known)}, by their own statistics")
     for number, verdict in enumerate(found.verdicts):
         if verdict.claim not in known:
-            raise ValueError(
+            raise InputError(
                 f"{path}: verdicts.{number}.claim: {verdict.claim!r}, expected one of "
                 f"{', '.join(known)}"
             )

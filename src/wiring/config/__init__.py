@@ -1,39 +1,37 @@
 """Typed, validated configuration: the first thing any command reads."""
 
-from wiring.config.errors import ConfigError
+from wiring.config.dataset import DatasetConfig
 from wiring.config.load import load_scale
 from wiring.config.scale import ClaimsConfig, Experiment, ReportConfig, ScaleConfig
 from wiring.config.search import (
-    OPS,
     AlphaConfig,
     AugmentConfig,
-    DatasetConfig,
+    Condition,
+    MethodSettings,
     RunConfig,
     SearchConfig,
-    SpaceConfig,
-    TemperatureConfig,
     TrainConfig,
     WeightsConfig,
 )
-from wiring.config.split import check_share, check_sizes
+from wiring.config.space import INPUTS, OPS, Edge, SpaceConfig
 
 __all__ = [
+    "INPUTS",
     "OPS",
     "AlphaConfig",
     "AugmentConfig",
     "ClaimsConfig",
-    "ConfigError",
+    "Condition",
     "DatasetConfig",
+    "Edge",
     "Experiment",
+    "MethodSettings",
     "ReportConfig",
     "RunConfig",
     "ScaleConfig",
     "SearchConfig",
     "SpaceConfig",
-    "TemperatureConfig",
     "TrainConfig",
     "WeightsConfig",
-    "check_share",
-    "check_sizes",
     "load_scale",
 ]

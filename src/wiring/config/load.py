@@ -9,9 +9,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from wiring.config.errors import ConfigError
 from wiring.config.scale import ScaleConfig
-from wiring.config.split import check_dataset
+from wiring.errors import InputError
 
 BYTES, VALUES, LEVELS = 1_000_000, 20_000, 32
 """What a file may hold: bytes, values (each alias written out), and levels of nesting."""
@@ -82,40 +81,29 @@ class _Loader(yaml.SafeLoader):
 
 
 def load_scale(path: Path) -> ScaleConfig:
-    """Read and validate a scale file, its searches included.
+    """Read and validate a scale file, its searches included (see also :mod:`wiring.study`).
 
     Args:
         path: a YAML file as `config/README.md` describes it.
 
     Raises:
-        ConfigError: one sentence a fault, naming the file and the field.
+        InputError: one sentence a fault, naming the file and the field.
     """
     try:
         with path.open("rb") as file:
             text = file.read(BYTES + 1)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if len(text) > BYTES:
-        raise ConfigError(f"{path}: too large for a scale file, expected at most {BYTES} bytes")
+        raise InputError(f"{path}: too large for a scale file, expected at most {BYTES} bytes")
     try:
         # _Loader is a SafeLoader: it builds plain values only.
         raw = yaml.load(text, _Loader)
     except Exception as error:  # `!!int ''` and its like raise whatever int() does
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     try:
         scale = ScaleConfig.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError.from_validation(str(path), error) from None
-    smallest = {
-        name: check_dataset(dataset, f"{path}: datasets.{name}")
-        for name, dataset in scale.datasets.items()
-    }
-    for search in scale.searches(str(path)).values():
-        samples, batch = smallest[search.dataset][search.level], search.train.batch_size
-        if batch > samples:
-            raise ConfigError(
-                f"{path}: experiments.{search.experiment}.search.train.batch_size: {batch} does "
-                f"not fit the {samples} samples of a split of {search.dataset} "
-                f"({search.level}-level)"
-            )
+        raise InputError.from_validation(str(path), error) from None
+    scale.searches(str(path))
     return scale

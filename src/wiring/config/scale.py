@@ -16,8 +16,10 @@ from pydantic import (
     model_validator,
 )
 
-from wiring.config.errors import ConfigError
-from wiring.config.search import DatasetConfig, Level, MethodName, Model, Name, SearchConfig
+from wiring.config.dataset import DatasetConfig
+from wiring.config.model import Level, Model, Name
+from wiring.config.search import MethodName, SearchConfig
+from wiring.errors import InputError
 
 SEARCHES = 10_000
 """The most searches that a scale may have."""
@@ -52,7 +54,7 @@ class Experiment(Model):
 
     Attributes:
         title: what the report calls it.
-        variants: named settings over the scale's `search` section; one unnamed when empty.
+        variants: named settings over the method's; one unnamed when empty.
         overrides: settings over the variant's, applied in order to the points they match.
     """
 
@@ -70,14 +72,19 @@ class Experiment(Model):
         crossed = (self.methods, self.levels, self.datasets, self.variants or (None,), self.seeds)
         return prod(map(len, crossed))
 
-    def points(self, base: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The raw settings of each search of the design, the experiment's id still missing."""
+    def points(
+        self, defaults: dict[str, Any], methods: dict[str, dict[str, Any]]
+    ) -> Iterator[dict[str, Any]]:
+        """The raw settings of each search of the design, the experiment's id still missing.
+
+        What is more particular wins: defaults, the method's, the variant's, the overrides'.
+        """
         variants: list[tuple[str | None, dict[str, Any]]] = [*self.variants.items()] or [(None, {})]
         for method, level, dataset, (variant, settings), seed in product(
             self.methods, self.levels, self.datasets, variants, self.seeds
         ):
             point = {"method": method, "level": level, "dataset": dataset, "seed": seed}
-            merged = _merge(base, settings)
+            merged = _merge(_merge(defaults, methods.get(method, {})), settings)
             for override in self.overrides:
                 if override.matches(point):
                     merged = _merge(merged, override.set)
@@ -131,11 +138,22 @@ class ClaimsConfig(Model):
 
 
 class ScaleConfig(Model):
-    """A scale file: datasets, defaults of a search, and the experiments."""
+    """A scale file: datasets, what searches share, and the experiments.
+
+    Attributes:
+        scale: its name.
+        datasets: by name.
+        defaults: settings of every search.
+        methods: settings of every search of a method, over the defaults.
+        experiments: by id.
+        report: what the figures show.
+        claims: what judges the results.
+    """
 
     scale: Name
     datasets: Annotated[dict[Name, DatasetConfig], AfterValidator(_distinct)]
-    search: dict[str, Any] = Field(default_factory=dict)
+    defaults: dict[str, Any] = Field(default_factory=dict)
+    methods: dict[MethodName, dict[str, Any]] = Field(default_factory=dict)
     experiments: Annotated[dict[Name, Experiment], Field(min_length=1), AfterValidator(_distinct)]
     report: ReportConfig = ReportConfig()
     claims: ClaimsConfig = ClaimsConfig()
@@ -150,7 +168,7 @@ class ScaleConfig(Model):
     def figures(self, experiment: str) -> tuple[str, ...]:
         """The figures of an experiment, as paths `condition/file` or `experiment/file`."""
         conditions = {
-            search.condition: search
+            str(search.condition): search
             for search in self.searches().values()
             if search.experiment == experiment
         }
@@ -167,7 +185,7 @@ class ScaleConfig(Model):
             source: the file's name, for messages.
 
         Raises:
-            ConfigError: a search is invalid, names an unknown dataset, or two share an id (in
+            InputError: a search is invalid, names an unknown dataset, or two share an id (in
                 upper or lower case).
         """
         found: dict[str, SearchConfig] = {}
@@ -175,21 +193,21 @@ class ScaleConfig(Model):
         for name, experiment in self.experiments.items():
             for dataset in experiment.datasets:
                 if dataset not in self.datasets:
-                    raise ConfigError(
+                    raise InputError(
                         f"{source}: experiments.{name}.datasets: unknown dataset {dataset!r}, "
                         f"expected one of {', '.join(self.datasets)}"
                     )
-            for point in experiment.points(self.search):
+            for point in experiment.points(self.defaults, self.methods):
                 try:
                     search = SearchConfig.model_validate({**point, "experiment": name})
                 except ValidationError as error:
-                    raise ConfigError.from_validation(
+                    raise InputError.from_validation(
                         source, error, prefix=("experiments", name, "search")
                     ) from None
                 other = ids.setdefault(search.id.casefold(), search.id)
                 if search.id in found or other != search.id:
                     but = "" if search.id in found else f" but for case ({other})"
-                    raise ConfigError(
+                    raise InputError(
                         f"{source}: experiments.{name}: two searches share the id {search.id}{but}"
                     )
                 found[search.id] = search

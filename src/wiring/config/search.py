@@ -11,178 +11,62 @@ import hashlib
 import json
 import platform
 from importlib.metadata import entry_points
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
-OPS: tuple[str, ...] = (
-    "none",
-    "skip_connect",
-    "max_pool_3x3",
-    "avg_pool_3x3",
-    "sep_conv_3x3",
-    "dil_conv_3x3",
-    "dil_conv_5x5",
-    "sep_conv_5x5",
-)
-"""The eight operations of the search space, in the paper's order."""
+from wiring.config.model import Level, Model, Name
+from wiring.config.space import SpaceConfig
+from wiring.errors import InputError
 
-
-def _known_op(op: str) -> str:
-    if op not in OPS:
-        raise ValueError(f"unknown op, expected one of {', '.join(OPS)}")
-    return op
-
-
-def _known_method(name: str) -> str:
-    # Names only: loading the methods would import torch each time Snakemake reads its file.
-    known = sorted(entry_points(group="wiring.methods").names)
-    if name not in known:
-        raise ValueError(f"unknown method, expected one of {', '.join(known)}")
-    return name
-
-
-Op = Annotated[str, AfterValidator(_known_op)]
-MethodName = Annotated[str, AfterValidator(_known_method)]
-EdgeName = Annotated[str, Field(pattern=r"^\d+-\d+$")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-"""A name that becomes part of a file name: no separator, no leading dot."""
-Level = Literal["single", "bi"]
+METHODS, SETTINGS = "wiring.methods", "wiring.method_settings"
+"""Entry-point groups: method -> its class; method -> the model of its own settings, if any."""
 LONGEST_ID = 200
 """Characters of a search's id: a file name has 255, and a temporary file's gets a prefix."""
 X86_64 = {"x86_64", "amd64"}
 
 
-class Model(BaseModel):
-    """Base of every model: unknown keys are faults, values do not change, no silent casts."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class FileModel(Model):
-    """A model that holds a path: YAML and JSON have no path type, so a string is taken."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
+def _known_method(name: str) -> str:
+    # Names only: loading the methods would import torch each time Snakemake reads its file.
+    known = sorted(entry_points(group=METHODS).names)
+    if name not in known:
+        raise ValueError(f"unknown method, expected one of {', '.join(known)}")
+    return name
 
 
-class DatasetConfig(FileModel):
-    """A dataset and everything that decides its bytes.
+MethodName = Annotated[str, AfterValidator(_known_method)]
 
-    Attributes:
-        source: UCI digits (8x8, ships with scikit-learn), part of Fashion-MNIST (shrunk to 7x7,
-            ships with this package), or CIFAR-10 (a pinned archive).
-        archive: CIFAR-10 only: a local archive to read in place of the download.
-        test_fraction: not for CIFAR-10, which has its own test set: share held out for testing.
-        train_samples: keep only this many training samples (stratified); all when absent.
-        label_noise: share of training labels replaced by another class, drawn uniformly.
-        search_fraction: share of the training set that a bi-level search gives to alpha.
-        split_seed: seed of the test, subsample and search splits.
-        noise_seed: seed of the label noise.
+
+class MethodSettings(Model):
+    """The settings of a method that has none of its own, and the base of those that do."""
+
+    def misfit(self, search: SearchConfig) -> str | None:  # noqa: ARG002
+        """Why the method cannot run this search, in words that name a field; None if it can."""
+        return None
+
+
+def settings_model(method: str) -> type[MethodSettings]:
+    """The model of a method's own settings.
+
+    It is found by a second entry point, apart from the method, so that a scale file can be checked
+    without torch.
+
+    Args:
+        method: a known method.
     """
-
-    source: Literal["digits", "fashion", "cifar10"]
-    archive: Path | None = None
-    test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
-    train_samples: PositiveInt | None = None
-    label_noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    search_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    split_seed: NonNegativeInt = 0
-    noise_seed: NonNegativeInt = 0
-
-    @model_validator(mode="after")
-    def _source_fits(self) -> DatasetConfig:
-        if self.source == "cifar10":
-            if self.test_fraction is not None:
-                raise ValueError("test_fraction: cifar10 has its own test set")
-        elif self.archive is not None:
-            raise ValueError(f"archive is for cifar10 only: {self.source} needs no download")
-        elif self.test_fraction is None:
-            raise ValueError(f"{self.source} has no test set of its own: give test_fraction")
-        return self
-
-
-class SpaceConfig(Model):
-    """The search space of one supernet, interventions included.
-
-    Attributes:
-        cells: number of normal cells L.
-        nodes: number of intermediate nodes N of a cell (2: minimal cell, 4: full cell).
-        channels: width C of a node; the stem has 3 C channels.
-        ops: the candidate operations of every edge, in the order of :data:`OPS`.
-        delete_edges: edges that do not exist.
-        fix_edges: edges whose op is given and never searched.
-        forbid_ops: ops that an edge may not take.
-        output_nodes: nodes concatenated to the cell's output; all intermediate ones when absent.
-    """
-
-    cells: PositiveInt = 8
-    nodes: PositiveInt = 2
-    channels: PositiveInt = 16
-    ops: tuple[Op, ...] = Field(OPS, min_length=1, strict=False)
-    delete_edges: tuple[EdgeName, ...] = Field((), strict=False)
-    fix_edges: dict[EdgeName, Op] = {}
-    forbid_ops: dict[EdgeName, Annotated[tuple[Op, ...], Field(strict=False)]] = {}
-    output_nodes: tuple[int, ...] | None = Field(None, strict=False)
-
-    @property
-    def all_edges(self) -> tuple[str, ...]:
-        """Every edge `i-j` of the cell, deleted ones included, by target, then source."""
-        return tuple(f"{i}-{j}" for j in range(2, self.nodes + 2) for i in range(j))
-
-    @property
-    def edges(self) -> tuple[str, ...]:
-        """The edges that exist, in the order of the rows of alpha."""
-        return tuple(edge for edge in self.all_edges if edge not in self.delete_edges)
-
-    def choices(self, edge: str) -> tuple[str, ...]:
-        """The ops that an edge may take: one if it is fixed."""
-        if edge in self.fix_edges:
-            return (self.fix_edges[edge],)
-        return tuple(op for op in self.ops if op not in self.forbid_ops.get(edge, ()))
-
-    @model_validator(mode="after")
-    def _consistent(self) -> SpaceConfig:
-        if list(self.ops) != sorted(set(self.ops), key=OPS.index):
-            raise ValueError(f"ops must be distinct and in the order {', '.join(OPS)}")
-        for field in ("delete_edges", "fix_edges", "forbid_ops"):
-            for edge in getattr(self, field):
-                if edge not in self.all_edges:
-                    raise ValueError(
-                        f"{field}: unknown edge {edge}, expected one of {', '.join(self.all_edges)}"
-                    )
-                if field != "delete_edges" and edge in self.delete_edges:
-                    raise ValueError(f"{field}: edge {edge} is deleted by delete_edges")
-        for edge, op in self.fix_edges.items():
-            if op not in self.ops:
-                raise ValueError(f"fix_edges: {op} on edge {edge} is not among ops")
-            if edge in self.forbid_ops:
-                raise ValueError(f"edge {edge} stands in both fix_edges and forbid_ops")
-        for edge in self.edges:
-            if not self.choices(edge):
-                raise ValueError(f"forbid_ops: edge {edge} has no op left")
-        if not self.edges:
-            raise ValueError("delete_edges: no edge is left")
-        intermediate = range(2, self.nodes + 2)
-        if self.output_nodes is not None and (
-            not self.output_nodes
-            or list(self.output_nodes) != sorted(set(self.output_nodes))
-            or any(node not in intermediate for node in self.output_nodes)
-        ):
-            raise ValueError(
-                f"output_nodes must be distinct, ascending and among {list(intermediate)}"
-            )
-        return self
+    found = tuple(entry_points(group=SETTINGS, name=method))
+    return cast("type[MethodSettings]", found[0].load()) if found else MethodSettings
 
 
 class WeightsConfig(Model):
@@ -201,22 +85,6 @@ class WeightsConfig(Model):
         return self
 
 
-class TemperatureConfig(Model):
-    """Temperature of a relaxed draw (SNAS): falls linearly from epoch to epoch.
-
-    Attributes:
-        start: in the first epoch.
-        end: what it would reach in the epoch after the last.
-    """
-
-    start: PositiveFloat = 1.0
-    end: PositiveFloat = 0.03
-
-    def at(self, progress: float) -> float:
-        """The temperature when this share (0 to 1) of the epochs is done."""
-        return self.start + (self.end - self.start) * progress
-
-
 class AlphaConfig(Model):
     """Adam on alpha (defaults: the published protocol).
 
@@ -228,7 +96,6 @@ class AlphaConfig(Model):
         init_std: standard deviation of alpha's normal initialisation; 0 starts uniform.
         grad_clip: bound on the norm of alpha's gradient (the paper: 10 in DSNAS).
         cost_clamp: bound on each edge's sampled cost (the paper: 5 in DSNAS).
-        temperature: of SNAS's relaxed draws; the other methods have none.
     """
 
     lr: NonNegativeFloat = 3e-4
@@ -238,7 +105,6 @@ class AlphaConfig(Model):
     init_std: NonNegativeFloat = 1e-3
     grad_clip: PositiveFloat | None = None
     cost_clamp: PositiveFloat | None = None
-    temperature: TemperatureConfig = TemperatureConfig()
 
 
 class AugmentConfig(Model):
@@ -321,13 +187,42 @@ class RunConfig(Model):
         }
 
 
+class Condition(NamedTuple):
+    """One cell of a design: searches of one condition differ in their seed only."""
+
+    experiment: str
+    method: str
+    level: str
+    dataset: str
+    variant: str
+
+    def __str__(self) -> str:
+        return "_".join(part for part in self if part)
+
+
 class SearchConfig(Model):
-    """One search, wholly described."""
+    """One search, wholly described.
+
+    Attributes:
+        experiment: experiment that it belongs to.
+        variant: variant of the experiment, if it has any.
+        dataset: dataset of the scale file.
+        method: search method.
+        settings: the method's own settings, checked by its own model, defaults filled in.
+        level: `single`: weights and alpha learn on the same batches; `bi`: on separate splits.
+        seed: of the initial weights and alpha, the order of samples, and all draws.
+        space: search space.
+        weights: how the supernet's weights learn.
+        alpha: how alpha learns.
+        train: length and batches.
+        run: where and how it computes.
+    """
 
     experiment: Name
     variant: Name | None = None
     dataset: Name
     method: MethodName
+    settings: dict[str, Any] = Field(default_factory=dict, validate_default=True)
     level: Level
     seed: NonNegativeInt
     space: SpaceConfig = SpaceConfig()
@@ -336,10 +231,23 @@ class SearchConfig(Model):
     train: TrainConfig = TrainConfig()
     run: RunConfig = RunConfig()
 
+    @field_validator("settings")
+    @classmethod
+    def _the_methods_own(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        method = info.data.get("method")
+        if method is None:  # itself at fault
+            return settings
+        try:
+            return settings_model(method).model_validate(settings).model_dump(mode="json")
+        except ValidationError as error:
+            found = str(InputError.from_validation(method, error))
+            raise ValueError(f"of {'; '.join(found.splitlines())}") from None
+
     @model_validator(mode="after")
-    def _uniform_does_not_learn(self) -> SearchConfig:
-        if self.method == "uniform" and self.alpha.lr:
-            raise ValueError("uniform samples without alpha: alpha.lr must be 0")
+    def _suits_the_method(self) -> SearchConfig:
+        fault = self.method_settings.misfit(self)
+        if fault is not None:
+            raise ValueError(f"{self.method}: {fault}")
         return self
 
     @model_validator(mode="after")
@@ -352,10 +260,19 @@ class SearchConfig(Model):
         return self
 
     @property
-    def condition(self) -> str:
-        """The id without the seed: searches that differ in nothing else share it."""
-        parts = [self.experiment, self.method, self.level, self.dataset]
-        return "_".join([*parts, *([self.variant] if self.variant else [])])
+    def method_settings(self) -> MethodSettings:
+        """:attr:`settings` as the method's own model."""
+        return settings_model(self.method).model_validate(self.settings)
+
+    @property
+    def condition(self) -> Condition:
+        """All that the searches of other seeds share with this one."""
+        return Condition(self.experiment, self.method, self.level, self.dataset, self.variant or "")
+
+    @property
+    def learning_split(self) -> Literal["train", "search"]:
+        """The split that alpha learns from."""
+        return "search" if self.level == "bi" else "train"
 
     @property
     def id(self) -> str:

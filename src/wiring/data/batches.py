@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from wiring.config import AugmentConfig, ConfigError
+from wiring.config import AugmentConfig
+from wiring.errors import InputError
 
 
 def normalise(
@@ -56,7 +57,7 @@ class Batches:
         indices: int64, the samples to draw from; all when absent.
 
     Raises:
-        ConfigError: fewer samples than one batch.
+        InputError: fewer samples than one batch.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Batches:
         self._samples = torch.arange(len(images)) if indices is None else indices
         self._samples = self._samples.to(self._device)
         if not 1 <= batch_size <= len(self._samples):
-            raise ConfigError(
+            raise InputError(
                 f"train.batch_size: {batch_size} does not fit a split of {len(self._samples)} "
                 f"samples, expected 1 to {len(self._samples)}"
             )

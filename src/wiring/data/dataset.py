@@ -14,7 +14,7 @@ import torch
 from pydantic import BaseModel, PositiveFloat, PositiveInt, ValidationError
 from torch import Tensor
 
-from wiring.config import ConfigError
+from wiring.errors import InputError
 from wiring.files import read_manifest, sha256
 
 VERSION = 1
@@ -23,7 +23,7 @@ FILES = ("train.parquet", "test.parquet")
 MANIFEST = "manifest.json"
 
 
-class DataError(ValueError):
+class DataError(InputError):
     """A dataset or its source is at fault: one sentence says what, and what would be right."""
 
 
@@ -113,7 +113,7 @@ def load(path: Path) -> Dataset:
     try:
         content = _Content.model_validate(manifest)
     except ValidationError as error:
-        raise DataError(str(ConfigError.from_validation(str(path / MANIFEST), error))) from None
+        raise DataError(str(InputError.from_validation(str(path / MANIFEST), error))) from None
     shape = content.shape
     train, test = (
         _table(path / name, manifest, schema(prod(shape)))

@@ -15,9 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wiring import __version__
-from wiring.config import ConfigError, DatasetConfig, check_share, check_sizes
+from wiring.config import DatasetConfig
 from wiring.data import cifar
 from wiring.data.dataset import FILES, MANIFEST, VERSION, DataError, test_schema, train_schema
+from wiring.data.split import check_share, check_sizes
+from wiring.errors import InputError
 from wiring.files import atomic_dir, sha256
 
 Labels = npt.NDArray[np.int64]
@@ -48,7 +50,7 @@ def prepare(
         archive: what to read for the source `cifar10`.
 
     Raises:
-        ConfigError: no such split exists; names the field.
+        InputError: no such split exists; names the field.
         DataError: the source cannot be had or is damaged.
     """
     field = f"datasets.{out.name}"
@@ -158,7 +160,7 @@ def _stratified(labels: Labels, size: int, seed: int, field: str) -> Mask:
     counts = np.bincount(labels)
     check_share(len(labels), size, len(counts), field)
     if counts.min() < 2:
-        raise ConfigError(
+        raise InputError(
             f"{field}: class {counts.argmin()} has {counts.min()} of {len(labels)} samples, "
             "expected at least 2 to split"
         )
@@ -170,7 +172,7 @@ def _stratified(labels: Labels, size: int, seed: int, field: str) -> Mask:
     for side in (chosen, ~chosen):
         found = np.bincount(labels[side], minlength=len(counts))
         if found.min() == 0:
-            raise ConfigError(
+            raise InputError(
                 f"{field}: of {len(labels)} samples, the part of {side.sum()} gets none of class "
                 f"{found.argmin()}, expected a larger part"
             )

@@ -5,7 +5,6 @@ from wiring.dynamics.store import TABLES, Dynamics, build, write_metrics
 from wiring.dynamics.summary import MEANINGS, summarise
 from wiring.dynamics.tables import (
     edge_table,
-    learning_split,
     op_table,
     phase_table,
     sample_table,
@@ -20,7 +19,6 @@ __all__ = [
     "build",
     "cell_shape",
     "edge_table",
-    "learning_split",
     "op_table",
     "phase_table",
     "sample_table",

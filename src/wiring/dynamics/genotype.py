@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wiring.config import SpaceConfig
+from wiring.config import INPUTS, Edge, SpaceConfig
 
 _EXACT = 16
 """Free edges up to which every wiring is enumerated; beyond, this many random bits of wirings."""
@@ -31,23 +31,17 @@ class CellShape(NamedTuple):
     width: float
 
 
-def outputs_of(space: SpaceConfig) -> tuple[int, ...]:
-    """The nodes that are concatenated to the cell's output."""
-    return space.output_nodes or tuple(range(2, space.nodes + 2))
-
-
-def cell_shape(edges: Iterable[str], outputs: Iterable[int]) -> CellShape:
+def cell_shape(edges: Iterable[Edge], outputs: Iterable[int]) -> CellShape:
     """Depth and width of the cell that consists of these edges.
 
     Args:
-        edges: the edges `i-j` that are selected.
+        edges: the edges that are selected.
         outputs: nodes concatenated to the output.
     """
     into: dict[int, list[int]] = {}
-    for edge in edges:
-        source, target = map(int, edge.split("-"))
+    for source, target in edges:
         into.setdefault(target, []).append(source)
-    depth = {0: 0, 1: 0}
+    depth = dict.fromkeys(range(INPUTS), 0)
     for node in sorted(into):
         reached = [depth[source] for source in into[node] if source in depth]
         if reached:
@@ -58,15 +52,15 @@ def cell_shape(edges: Iterable[str], outputs: Iterable[int]) -> CellShape:
         if node in alive:
             alive.update(source for source in into[node] if source in depth)
     width = 0.0
-    for node in alive - {0, 1}:
+    for node in alive - set(range(INPUTS)):
         sources = [source for source in into[node] if source in depth]
-        width += sum(source < 2 for source in sources) / len(sources)
+        width += sum(source < INPUTS for source in sources) / len(sources)
     return CellShape(1 + max((depth[node] for node in ends), default=-1), width)
 
 
 @lru_cache(maxsize=256)
 def _null(
-    free: tuple[tuple[str, float], ...], fixed: tuple[str, ...], outputs: tuple[int, ...]
+    free: tuple[tuple[Edge, float], ...], fixed: tuple[Edge, ...], outputs: tuple[int, ...]
 ) -> dict[int | None, CellShape]:
     """Mean shape over wirings in which each free edge is there with its probability.
 
@@ -120,4 +114,4 @@ def uniform_shape(space: SpaceConfig, selected: int | None = None) -> CellShape:
         elif choices != ("none",):
             fixed.append(edge)
     nothing = CellShape(float("nan"), float("nan"))
-    return _null(tuple(free), tuple(fixed), outputs_of(space)).get(selected, nothing)
+    return _null(tuple(free), tuple(fixed), space.outputs).get(selected, nothing)

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wiring.config.search import OPS
+from wiring.config import OPS
 from wiring.dynamics.summary import MEANINGS, summarise
 from wiring.dynamics.tables import (
     edge_table,
@@ -23,6 +23,7 @@ from wiring.dynamics.tables import (
     sample_table,
     statistics_table,
 )
+from wiring.errors import InputError
 from wiring.files import atomic_dir
 from wiring.trajectory import EPOCH_FIELDS, Trajectory
 
@@ -109,15 +110,15 @@ class Dynamics:
         """Compute the tables, searches in the order of their ids.
 
         Raises:
-            ValueError: no trajectory is given, or two are of the same search.
+            InputError: no trajectory is given, or two are of the same search.
         """
         if not trajectories:
-            raise ValueError("dynamics: no trajectory was given, expected at least one")
+            raise InputError("dynamics: no trajectory was given, expected at least one")
         ordered = sorted(trajectories, key=lambda trajectory: trajectory.config.id)
         ids = [trajectory.config.id for trajectory in ordered]
         for first, second in pairwise(ids):
             if first == second:
-                raise ValueError(f"dynamics: search {first} is given twice, expected once")
+                raise InputError(f"dynamics: search {first} is given twice, expected once")
 
         def stack(table: Callable[[Trajectory], pd.DataFrame]) -> pd.DataFrame:
             frames = [table(trajectory) for trajectory in ordered]
@@ -134,11 +135,11 @@ class Dynamics:
         """Read the folder that :func:`build` wrote.
 
         Raises:
-            ValueError: a table is missing, or not what :func:`build` writes.
+            InputError: a table is missing, or not what :func:`build` writes.
         """
         for name in TABLES:
             if not (path / f"{name}.parquet").is_file():
-                raise ValueError(
+                raise InputError(
                     f"{path}: {name}.parquet is missing, expected a folder of `wiring dynamics`"
                 )
         return cls(*(_read(path / f"{name}.parquet", TABLES[name]) for name in TABLES))
@@ -147,11 +148,11 @@ class Dynamics:
         """The tables of one condition, that is of its seeds.
 
         Raises:
-            ValueError: no search belongs to it.
+            InputError: no search belongs to it.
         """
         known = self.searches["condition"].unique()
         if condition not in known:
-            raise ValueError(
+            raise InputError(
                 f"unknown condition {condition!r}, expected one of {', '.join(sorted(known))}"
             )
         return Dynamics(
@@ -186,7 +187,7 @@ def build(trajectories: list[Path], out: Path) -> None:
         out: the folder to write; replaced whole.
 
     Raises:
-        ValueError: a trajectory cannot be read, none is given, or two are of one search.
+        InputError: a trajectory cannot be read, none is given, or two are of one search.
     """
     dynamics = Dynamics.of([Trajectory.read(path) for path in trajectories])
     with atomic_dir(out) as folder:
@@ -223,9 +224,9 @@ def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
         table.validate(full=True)  # text need not be UTF-8, nor lengths be true
     except (pa.ArrowException, OSError, ValueError) as error:
         said = " ".join(str(error).split())
-        raise ValueError(f"{path}: not a Parquet file as expected: {said}") from None
+        raise InputError(f"{path}: not a Parquet file as expected: {said}") from None
     if tuple(table.column_names) != columns:
-        raise ValueError(f"{path}: columns differ, expected {', '.join(columns)}")
+        raise InputError(f"{path}: columns differ, expected {', '.join(columns)}")
     for name in columns:
         column = table[name]
         if name in _TEXTS:
@@ -237,10 +238,10 @@ def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
             expected = "numbers"
         # What is undefined is a number.
         if not fits or (column.null_count and not pa.types.is_floating(column.type)):
-            raise ValueError(f"{path}: {name} is {column.type}, expected {expected}")
+            raise InputError(f"{path}: {name} is {column.type}, expected {expected}")
         for value in column.unique().to_pylist() if name in _TEXTS else ():
             if not re.fullmatch(_TEXTS[name], value):
-                raise ValueError(f"{path}: {name} is {value!r}, expected {_TEXTS[name]}")
+                raise InputError(f"{path}: {name} is {value!r}, expected {_TEXTS[name]}")
     # pandas would follow its own metadata, which no table of ours has.
     frame: pd.DataFrame = table.replace_schema_metadata(None).to_pandas()
     return frame

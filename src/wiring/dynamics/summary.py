@@ -8,12 +8,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from wiring.dynamics.genotype import cell_shape, outputs_of, uniform_shape
+from wiring.dynamics.genotype import cell_shape, uniform_shape
 from wiring.dynamics.tables import (
     Array,
-    edge_class,
-    free,
-    learning_split,
     none_probability,
     sample_table,
     splits,
@@ -109,13 +106,13 @@ def summarise(trajectory: Trajectory) -> dict[str, Any]:
     """Sum up one search; :data:`MEANINGS` defines each value. What does not exist is NaN."""
     config = trajectory.config
     space = config.space
-    split = learning_split(config)
-    outputs = outputs_of(space)
+    split = config.learning_split
+    outputs = space.outputs
     test = trajectory.epochs.to_pandas().query("split == 'test'").sort_values("epoch")["accuracy"]
     difference = trajectory.column("loss", split) - trajectory.column("entropy", split)
     row: dict[str, Any] = {
         "search": config.id,
-        "condition": config.condition,
+        "condition": str(config.condition),
         "experiment": config.experiment,
         "method": config.method,
         "level": config.level,
@@ -168,17 +165,17 @@ def _outcome(trajectory: Trajectory) -> dict[str, Any]:
 def _wiring(trajectory: Trajectory) -> dict[str, Any]:
     """What became of the free edges."""
     config, shape = trajectory.config, trajectory.shape
-    chosen = [index for index, edge in enumerate(shape.edges) if free(config, edge)]
+    chosen = [index for index, edge in enumerate(shape.edges) if config.space.free(edge)]
     edges = [shape.edges[index] for index in chosen]
     none = none_probability(trajectory)[:, chosen]
-    probability = np.asarray(trajectory.array("probability", learning_split(config)))
+    probability = np.asarray(trajectory.array("probability", config.learning_split))
     wins = probability[:, chosen].argmax(axis=-1) == (
         shape.ops.index("none") if "none" in shape.ops else -1
     )
     row: dict[str, Any] = {"edges_free": len(edges), "edges_selected": int((~wins[-1]).sum())}
     row["dropped_share"] = float(wins[-1].mean()) if edges else float("nan")
     for kind in ("input", "intermediate"):
-        members = [edge_class(edge) == kind for edge in edges]
+        members = [edge.kind == kind for edge in edges]
         course = none[:, members].mean(axis=1) if any(members) else np.full(len(none), np.nan)
         row[f"none_{kind}_final"] = float(course[-1])
         row[f"none_{kind}_peak"] = float(course.max())
@@ -196,22 +193,26 @@ def _wiring(trajectory: Trajectory) -> dict[str, Any]:
     first = {place: int(wins[:, place].argmax()) for place in dropped}
     last = {place: int(np.flatnonzero(wins[:, place])[-1]) for place in returned}
     row["edges_dropped"], row["edges_returned"] = len(dropped), len(returned)
-    row["drop_order"] = ",".join(edges[place] for place in sorted(first, key=first.__getitem__))
-    row["return_order"] = ",".join(edges[place] for place in sorted(last, key=last.__getitem__))
+    row["drop_order"] = ",".join(
+        str(edges[place]) for place in sorted(first, key=first.__getitem__)
+    )
+    row["return_order"] = ",".join(
+        str(edges[place]) for place in sorted(last, key=last.__getitem__)
+    )
     return row
 
 
 def _genotype(trajectory: Trajectory) -> dict[str, float]:
     """Shape of the final cell, beside that of cells by chance."""
     config, shape = trajectory.config, trajectory.shape
-    last = np.asarray(trajectory.array("probability", learning_split(config))[-1])
+    last = np.asarray(trajectory.array("probability", config.learning_split)[-1])
     chosen = {
         edge: shape.ops[column]
         for edge, column in zip(shape.edges, last.argmax(axis=-1), strict=True)
     }
     selected = [edge for edge, op in chosen.items() if op != "none"]
-    found = cell_shape(selected, outputs_of(config.space))
-    alike = uniform_shape(config.space, sum(free(config, edge) for edge in selected))
+    found = cell_shape(selected, config.space.outputs)
+    alike = uniform_shape(config.space, sum(config.space.free(edge) for edge in selected))
     chance = uniform_shape(config.space)
     return {
         "depth": found.depth,
@@ -229,13 +230,13 @@ def _genotype(trajectory: Trajectory) -> dict[str, float]:
 def _cost_gap(trajectory: Trajectory) -> float:
     """How much more an op costs on an intermediate edge than on an input edge."""
     config, shape = trajectory.config, trajectory.shape
-    split = learning_split(config)
+    split = config.learning_split
     cost = np.array(trajectory.array("cost_mean", split), dtype=np.float64)
     if config.train.frozen_epochs:
         after = config.train.frozen_epochs + config.train.epochs
         cost = cost[trajectory.column("epoch", split) >= after]
     cost = sum_over_cells(cost)[..., [op != "none" for op in shape.ops]]
-    kinds = np.array([edge_class(edge) for edge in shape.edges])
+    kinds = np.array([edge.kind for edge in shape.edges])
     means = []
     for kind in ("intermediate", "input"):
         values = cost[:, kinds == kind]
@@ -263,7 +264,7 @@ def _mechanism(trajectory: Trajectory) -> dict[str, float]:
         )
         own = own[~np.isnan(own)]
         row[f"sign_{kind}"] = float(np.mean(sign * own > 0)) if own.size else float("nan")
-    split = learning_split(trajectory.config)
+    split = trajectory.config.learning_split
     accuracy = trajectory.column("accuracy", split)
     credit = _total_credit(trajectory, split).sum(axis=(1, 2))
     # A rank correlation needs three windows and two distinct values on either side.
@@ -275,7 +276,7 @@ def _mechanism(trajectory: Trajectory) -> dict[str, float]:
 
 def _laws(trajectory: Trajectory) -> dict[str, float]:
     """How exactly the three facts hold, over every split."""
-    targets = [edge.split("-")[1] for edge in trajectory.shape.edges]
+    targets = [edge.target for edge in trajectory.shape.edges]
     direct: list[float] = []
     lawful: list[bool] = []
     largest: dict[str, list[float]] = {"path": [], "inner": [], "total": []}

@@ -13,26 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wiring.config import SearchConfig
-from wiring.trajectory import EPOCH_FIELDS, Trajectory
+from wiring.trajectory import EPOCH_FIELDS, Shape, Trajectory
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
-
-
-def learning_split(config: SearchConfig) -> str:
-    """The split that alpha learns from: `search` in bi-level, `train` in single-level."""
-    return "search" if config.level == "bi" else "train"
-
-
-def edge_class(edge: str) -> str:
-    """`input` if the edge leaves an input of the cell (node 0 or 1), else `intermediate`."""
-    return "input" if edge.split("-")[0] in {"0", "1"} else "intermediate"
-
-
-def free(config: SearchConfig, edge: str) -> bool:
-    """Whether the search decides if the edge exists: `none` is one of several choices."""
-    choices = config.space.choices(edge)
-    return "none" in choices and len(choices) > 1
 
 
 def splits(trajectory: Trajectory) -> list[str]:
@@ -46,7 +29,7 @@ def splits(trajectory: Trajectory) -> list[str]:
 
 def none_probability(trajectory: Trajectory) -> Array:
     """P(none) after each window, shape (windows, E); zero where `none` is not a candidate."""
-    probability = _array(trajectory, "probability", learning_split(trajectory.config))
+    probability = _array(trajectory, "probability", trajectory.config.learning_split)
     if "none" not in trajectory.shape.ops:
         return np.zeros(probability.shape[:2])
     return probability[..., trajectory.shape.ops.index("none")]
@@ -59,15 +42,15 @@ def edge_table(trajectory: Trajectory) -> pd.DataFrame:
     decides whether the edge exists), `p_none`, and the credits `credit_direct` and `credit_path`
     in nats, summed over cells.
     """
-    split = learning_split(trajectory.config)
+    split = trajectory.config.learning_split
     edges = trajectory.shape.edges
     windows = len(trajectory.column("step", split))
     return pd.DataFrame(
         {
             **_keys(trajectory, split, len(edges)),
-            "edge": np.tile(edges, windows),
-            "edge_class": np.tile([edge_class(edge) for edge in edges], windows),
-            "free": np.tile([free(trajectory.config, edge) for edge in edges], windows),
+            "edge": np.tile(_names(trajectory.shape), windows),
+            "edge_class": np.tile([edge.kind for edge in edges], windows),
+            "free": np.tile([trajectory.config.space.free(edge) for edge in edges], windows),
             "p_none": none_probability(trajectory).ravel(),
             "credit_direct": _array(trajectory, "credit_direct", split).sum(axis=1).ravel(),
             "credit_path": _array(trajectory, "credit_path", split).sum(axis=1).ravel(),
@@ -82,14 +65,14 @@ def op_table(trajectory: Trajectory) -> pd.DataFrame:
     `cost_correct`, `cost_wrong`: means over the cells in which the op was evaluated, NaN where
     it was in none; `cost_sum`: `cost_mean` summed over those cells instead. Nats.
     """
-    split = learning_split(trajectory.config)
+    split = trajectory.config.learning_split
     shape = trajectory.shape
     windows = len(trajectory.column("step", split))
     cost = _array(trajectory, "cost_mean", split)
     return pd.DataFrame(
         {
             **_keys(trajectory, split, len(shape.edges) * len(shape.ops)),
-            "edge": np.tile(np.repeat(shape.edges, len(shape.ops)), windows),
+            "edge": np.tile(np.repeat(_names(shape), len(shape.ops)), windows),
             "op": np.tile(shape.ops, windows * len(shape.edges)),
             "probability": _array(trajectory, "probability", split).ravel(),
             "cost_mean": _mean_over_cells(cost).ravel(),
@@ -163,10 +146,10 @@ def phase_table(trajectory: Trajectory) -> pd.DataFrame:
     """One row per phase of frozen epochs, edge and op; empty where no epoch is frozen.
 
     Columns: `phase` (initial: before training, converged: after it), `edge`, `op`, `count` of
-    steps, `cost_mean` and `cost_std` over these steps, mean over cells (E2 of PAPER.md). Nats.
+    steps, `cost_mean` and `cost_std` over these steps, mean over cells (E2). Nats.
     """
     config, shape = trajectory.config, trajectory.shape
-    split, train = learning_split(config), config.train
+    split, train = config.learning_split, config.train
     epochs = trajectory.column("epoch", split)
     phases = {
         "initial": epochs < train.frozen_epochs,
@@ -186,7 +169,7 @@ def phase_table(trajectory: Trajectory) -> pd.DataFrame:
         frame = {
             **_identity(trajectory),
             "phase": phase,
-            "edge": np.repeat(shape.edges, len(shape.ops)),
+            "edge": np.repeat(_names(shape), len(shape.ops)),
             "op": np.tile(shape.ops, len(shape.edges)),
             "count": total.ravel().astype(np.int64),
             "cost_mean": pooled.mean(axis=0).ravel(),
@@ -207,9 +190,13 @@ def _array(trajectory: Trajectory, name: str, split: str) -> Array:
     return np.array(trajectory.array(name, split), dtype=np.float64)
 
 
+def _names(shape: Shape) -> list[str]:
+    return [str(edge) for edge in shape.edges]
+
+
 def _identity(trajectory: Trajectory) -> dict[str, Any]:
     config = trajectory.config
-    return {"search": config.id, "condition": config.condition, "seed": config.seed}
+    return {"search": config.id, "condition": str(config.condition), "seed": config.seed}
 
 
 def _keys(trajectory: Trajectory, split: str, repeat: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What each intervention does to the wiring (E7 of PAPER.md)."""
+"""What each intervention does to the wiring (E7 of docs/science.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mean and spread of each op's cost while weights and alpha rest (E2 of PAPER.md)."""
+"""Mean and spread of each op's cost while weights and alpha rest (E2 of docs/science.md)."""
 
 from __future__ import annotations
 

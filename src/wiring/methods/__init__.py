@@ -1,5 +1,4 @@
-"""Differentiable NAS methods behind one protocol, found by entry point."""
+"""Differentiable NAS methods behind one protocol, a file each, found by entry point.
 
-from wiring.methods.protocol import Method, Moment, load_method
-
-__all__ = ["Method", "Moment", "load_method"]
+This file imports nothing: `wiring.methods.settings` must be readable without torch.
+"""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from wiring.methods.common import probabilities, through_softmax
-from wiring.methods.protocol import Moment
+from wiring.methods.protocol import Context
 from wiring.space import Candidates, Draw
 
 
@@ -18,7 +18,7 @@ class DARTS:
         alpha: Tensor,
         candidates: Candidates,
         generator: torch.Generator,  # noqa: ARG002
-        moment: Moment,  # noqa: ARG002
+        context: Context,  # noqa: ARG002
     ) -> Draw:
         """The mixture of all allowed ops; nothing is drawn from the generator."""
         return self.evaluation(alpha, candidates)
@@ -29,7 +29,7 @@ class DARTS:
         candidates: Candidates,
         draw: Draw,  # noqa: ARG002
         cost: Tensor,
-        moment: Moment,  # noqa: ARG002
+        context: Context,  # noqa: ARG002
     ) -> Tensor:
         """The reparametrised twin: dL/dalpha = (dZ/dalpha)^T C with Z = softmax(alpha)."""
         return through_softmax(probabilities(alpha.detach(), candidates), cost)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from wiring.methods.common import probabilities, sample, strongest
-from wiring.methods.protocol import Moment
+from wiring.methods.protocol import Context
 from wiring.space import Candidates, Draw
 
 
@@ -18,7 +18,7 @@ class DSNAS:
         alpha: Tensor,
         candidates: Candidates,
         generator: torch.Generator,
-        moment: Moment,  # noqa: ARG002
+        context: Context,  # noqa: ARG002
     ) -> Draw:
         """Sample one op an edge."""
         return sample(probabilities(alpha.detach(), candidates), generator)
@@ -29,7 +29,7 @@ class DSNAS:
         candidates: Candidates,
         draw: Draw,
         cost: Tensor,
-        moment: Moment,  # noqa: ARG002
+        context: Context,  # noqa: ARG002
     ) -> Tensor:
         """grad_alpha log p(Z) * C = (Z - softmax(alpha)) * C of the sampled op, edge by edge."""
         sampled = (draw.gates * cost).sum(-1, keepdim=True)

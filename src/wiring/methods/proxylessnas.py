@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from wiring.methods.common import gumbel, probabilities, sample, strongest, through_softmax
-from wiring.methods.protocol import Moment
+from wiring.methods.protocol import Context
 from wiring.space import Candidates, Draw, active_mask
 
 
@@ -19,19 +19,19 @@ class ProxylessNAS:
     of the paper). Elsewhere one op an edge is sampled from softmax(alpha).
 
     The paper also rescales the two updated alphas so that the others keep their probability; as
-    in PAPER.md's account, which has only the two paths and the gates, that is left out: the
+    in docs/science.md's account, which has only the two paths and the gates, that is left out: the
     gradients of the two sum to zero, so it would change the update in second order only.
     """
 
     def draw(
-        self, alpha: Tensor, candidates: Candidates, generator: torch.Generator, moment: Moment
+        self, alpha: Tensor, candidates: Candidates, generator: torch.Generator, context: Context
     ) -> Draw:
         """Sample two ops an edge and open one gate, or sample one op.
 
         The host waits for alpha here, as in :func:`wiring.methods.common.sample`.
         """
         p = probabilities(alpha.detach(), candidates)
-        if not moment.learns:
+        if not context.learns:
             return sample(p, generator)
         p = p.cpu()
         # The two largest of log p + Gumbel noise are a sample without replacement.
@@ -56,7 +56,7 @@ class ProxylessNAS:
         candidates: Candidates,
         draw: Draw,
         cost: Tensor,
-        moment: Moment,  # noqa: ARG002
+        context: Context,  # noqa: ARG002
     ) -> Tensor:
         """(dq/dalpha)^T C over the two sampled ops: q * (C - sum q C), 0 for the others."""
         taken = active_mask(draw.active, tuple(alpha.shape), alpha.device)

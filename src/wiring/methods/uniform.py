@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from wiring.methods.common import sample
-from wiring.methods.protocol import Moment
+from wiring.methods.protocol import Context
 from wiring.space import Candidates, Draw
 
 _EVALUATED = 0
@@ -21,7 +21,7 @@ class Uniform:
         alpha: Tensor,
         candidates: Candidates,
         generator: torch.Generator,
-        moment: Moment,  # noqa: ARG002
+        context: Context,  # noqa: ARG002
     ) -> Draw:
         """Sample one op an edge."""
         return sample(candidates.mask.to(alpha.dtype), generator)
@@ -32,7 +32,7 @@ class Uniform:
         candidates: Candidates,  # noqa: ARG002
         draw: Draw,  # noqa: ARG002
         cost: Tensor,  # noqa: ARG002
-        moment: Moment,  # noqa: ARG002
+        context: Context,  # noqa: ARG002
     ) -> Tensor:
         """Zero."""
         return torch.zeros_like(alpha)

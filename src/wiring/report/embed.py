@@ -7,6 +7,8 @@ from base64 import b64encode
 from pathlib import Path
 from urllib.parse import quote
 
+from wiring.errors import InputError
+
 _METADATA = re.compile(r"<metadata>.*?</metadata>|<\?xml[^>]*>|<!DOCTYPE[^>]*>", re.DOTALL)
 _COORDINATES = re.compile(r'(?<= )(?:d|x|y)="[^"]*"')
 _FINE = re.compile(r"-?\d+\.\d{3,}(?!e|\d)")
@@ -22,14 +24,14 @@ def data_uri(path: Path) -> str:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is neither.
+        InputError: it is neither.
     """
     if path.suffix == ".svg":
         text = shrink(path.read_text(encoding="utf-8"))
         return f"data:image/svg+xml,{quote(text, safe=_PLAIN)}"
     if path.suffix == ".gif":
         return f"data:image/gif;base64,{b64encode(path.read_bytes()).decode()}"
-    raise ValueError(f"{path}: is neither SVG nor GIF, expected one of them")
+    raise InputError(f"{path}: is neither SVG nor GIF, expected one of them")
 
 
 def shrink(svg: str) -> str:

@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 import torch
 
 from wiring.config import SearchConfig
-from wiring.data import Dataset, load
+from wiring.data.dataset import Dataset, load
 from wiring.files import clear_leftovers
 from wiring.provenance import code_digest, method_digest
 from wiring.search import checkpoint

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from wiring.config import SearchConfig
-from wiring.cost import (
+from wiring.data.batches import Batches, normalise
+from wiring.data.dataset import Dataset
+from wiring.measure import (
     CostProbe,
     StepRecord,
     Window,
@@ -22,9 +24,8 @@ from wiring.cost import (
     sample_statistics,
     scalar_row,
 )
-from wiring.data import Batches, Dataset, normalise
-from wiring.methods import Moment, load_method
 from wiring.methods.common import probabilities
+from wiring.methods.protocol import Context, load_method
 from wiring.space import Candidates, Draw, Supernet
 from wiring.trajectory import Shape
 
@@ -47,7 +48,7 @@ class Trainer:
 
     def __init__(self, config: SearchConfig, dataset: Dataset, device: torch.device) -> None:
         self.config, self.space, self.device = config, config.space, device
-        self.method = load_method(config.method)
+        self.method = load_method(config.method, config.method_settings)
         self.candidates = Candidates.of(self.space, device)
         self.shape = Shape(self.space.cells, self.space.edges, self.space.ops)
         seeds = np.random.SeedSequence(config.seed).generate_state(4).tolist()
@@ -112,15 +113,14 @@ class Trainer:
     @property
     def learning(self) -> str:
         """The split that alpha learns from."""
-        return "train" if self.search is None else "search"
+        return self.config.learning_split
 
-    def moment(self, split: str) -> Moment:
+    def moment(self, split: str) -> Context:
         """When and what for the gates of a pass over a split are drawn."""
         config = self.config
         progress = (self.epoch - config.train.frozen_epochs) / config.train.epochs
         progress = min(max(progress, 0.0), 1.0)
-        temperature = config.alpha.temperature.at(progress)
-        return Moment(split == self.learning, progress, temperature)
+        return Context(split == self.learning, progress)
 
     def _pass(self, split: str, x: Tensor, y: Tensor, window: Window, *, trains: bool) -> None:
         """One pass of a fresh draw, its costs and statistics recorded; a step of what learns."""
@@ -137,7 +137,7 @@ class Trainer:
         if weights:
             self._step_weights()
 
-    def _step_alpha(self, draw: Draw, record: StepRecord, moment: Moment) -> None:
+    def _step_alpha(self, draw: Draw, record: StepRecord, moment: Context) -> None:
         settings = self.config.alpha
         if not settings.lr:
             return
@@ -242,7 +242,7 @@ class Trainer:
         """The most probable op of each edge."""
         columns = probabilities(self.alpha.detach(), self.candidates).argmax(-1).tolist()
         return {
-            edge: self.space.ops[column]
+            str(edge): self.space.ops[column]
             for edge, column in zip(self.space.edges, columns, strict=True)
         }
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from wiring.config import SpaceConfig
+from wiring.config import INPUTS, Edge, SpaceConfig
 
 KERNELS = {
     "sep_conv_3x3": (3, 1),
@@ -74,16 +74,15 @@ def _rank(op: str) -> int:
 
 @lru_cache(maxsize=KEPT)
 def _plan(
-    edges: tuple[str, ...], ops: tuple[str, ...], nodes: int, active: tuple[tuple[int, ...], ...]
+    edges: tuple[Edge, ...], ops: tuple[str, ...], nodes: int, active: tuple[tuple[int, ...], ...]
 ) -> Plan:
     slots = []
     for row, (edge, columns) in enumerate(zip(edges, active, strict=True)):
-        source, target = map(int, edge.split("-"))
-        slots += [Slot(row, c, source, target, ops[c]) for c in columns if ops[c] != "none"]
+        slots += [Slot(row, c, *edge, ops[c]) for c in columns if ops[c] != "none"]
     # A node that nothing enters is 0, and every op of 0 is 0 (no op has a bias): leave it out.
-    alive = {0, 1}
+    alive = set(range(INPUTS))
     kept = []
-    for node in range(2, nodes + 2):
+    for node in range(INPUTS, nodes + INPUTS):
         entering = [s for s in slots if s.target == node and s.source in alive]
         if entering:
             alive.add(node)
@@ -94,7 +93,7 @@ def _plan(
                 (s for s in kept if s.source == n), key=lambda s: (_rank(s.op), s.edge, s.column)
             )
         )
-        for n in range(nodes + 2)
+        for n in range(nodes + INPUTS)
     )
     return Plan(tuple(kept), leaving)
 
@@ -111,7 +110,7 @@ def plan_of(space: SpaceConfig, active: tuple[tuple[int, ...], ...]) -> Plan:
 
 @lru_cache(maxsize=KEPT)
 def _places(
-    edges: tuple[str, ...],
+    edges: tuple[Edge, ...],
     ops: tuple[str, ...],
     nodes: int,
     active: tuple[tuple[int, ...], ...],

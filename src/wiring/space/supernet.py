@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wiring.config import SpaceConfig
+from wiring.config import INPUTS, SpaceConfig
 from wiring.space import spatial
 from wiring.space.plan import KERNELS, Draw, Plan, Slot, plan_of, slot_places
 
@@ -200,8 +200,8 @@ class _Cell(nn.Module):
         entering: dict[int, list[Tensor]] = {}
         concatenated: dict[int, Tensor] = {}
         first = 0
-        for node in range(self.space.nodes + 2):
-            if node < 2:
+        for node in range(self.space.nodes + INPUTS):
+            if node < INPUTS:
                 x = spatial.pointwise((s0, s1)[node], self.preprocess[node])
                 x = spatial.batch_norm(x, self.eps)
             elif node in entering:
@@ -217,11 +217,10 @@ class _Cell(nn.Module):
             else:
                 continue
             for edge, blocks in self._evaluate(x, plan.leaving[node]).items():
-                target = int(self.space.edges[edge].split("-")[1])
+                target = self.space.edges[edge].target
                 entering.setdefault(target, []).extend(blocks)
-        outputs = self.space.output_nodes or range(2, self.space.nodes + 2)
         zero = x.new_zeros(self.space.channels, *x.shape[1:])
-        return spatial.concatenate([concatenated.get(node, zero) for node in outputs])
+        return spatial.concatenate([concatenated.get(node, zero) for node in self.space.outputs])
 
 
 class Supernet(nn.Module):
@@ -249,7 +248,7 @@ class Supernet(nn.Module):
         self.stem = nn.Parameter(torch.empty(stem, in_channels, 3, 3))
         self.stem_scale = nn.Parameter(torch.ones(stem))
         self.stem_shift = nn.Parameter(torch.zeros(stem))
-        width = space.channels * len(space.output_nodes or range(space.nodes))
+        width = space.channels * len(space.outputs)
         widths = [stem, stem, *([width] * space.cells)]
         self.cells = nn.ModuleList(
             _Cell(space, i, (widths[i], widths[i + 1]), eps) for i in range(space.cells)

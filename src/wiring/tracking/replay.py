@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from wiring.config import ConfigError
+from wiring.errors import InputError
 from wiring.tracking import store, view
 from wiring.trajectory import Trajectory
 
@@ -32,7 +32,7 @@ def replay(path: Path, figures: Iterable[Path] = ()) -> str:
         The run's id.
 
     Raises:
-        ValueError: `path` holds no valid trajectory, or one that MLflow cannot show.
+        InputError: `path` holds no valid trajectory, or one that MLflow cannot show.
         TrackingError: the store cannot be used.
     """
     trajectory, figures = Trajectory.read(path), tuple(figures)
@@ -80,14 +80,14 @@ class _Told:
         try:
             manifest = _Manifest.model_validate(trajectory.manifest)
         except ValidationError as error:
-            raise ConfigError.from_validation(str(source), error) from None
+            raise InputError.from_validation(str(source), error) from None
         started = round(datetime.fromisoformat(manifest.started).timestamp() * 1000)
         rows = trajectory.steps.num_rows, trajectory.epochs.num_rows
         try:
             samples = tuple(view.samples(trajectory, *rows))
             view.genotype(trajectory)
         except (LookupError, ArithmeticError, ValueError, RecursionError) as error:
-            raise ValueError(
+            raise InputError(
                 f"{trajectory.path}: epochs.parquet does not fit steps.parquet "
                 f"({store.reason(error)}), expected those of one search"
             ) from None

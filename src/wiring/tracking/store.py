@@ -15,7 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from tenacity import Retrying, stop_after_delay, wait_random_exponential
 
 from wiring.config import SearchConfig
-from wiring.config.search import Name
+from wiring.config.model import Name
+from wiring.errors import InputError
 from wiring.tracking import view
 from wiring.trajectory import Trajectory
 
@@ -86,7 +87,7 @@ def init(experiments: Iterable[str], scale: str) -> None:
         scale: the scale's name; `E1` becomes MLflow's experiment `embedded/E1`.
 
     Raises:
-        ValueError: one of them is not a name.
+        InputError: one of them is not a name.
     """
     for name in experiments:
         title(scale, name)
@@ -125,13 +126,13 @@ def title(scale: str, name: str) -> str:
     """What MLflow calls an experiment, and where below `mlartifacts/` its artifacts lie.
 
     Raises:
-        ValueError: a part is not a name, and could lead out of that folder.
+        InputError: a part is not a name, and could lead out of that folder.
     """
     for part in (scale, name):
         try:
             TypeAdapter(Name).validate_python(part)
         except ValidationError:
-            raise ValueError(
+            raise InputError(
                 f"{part!r} cannot name a scale or an experiment, expected letters, digits, _ . -"
             ) from None
     return f"{scale}/{name}"
@@ -144,7 +145,7 @@ def ensure(client: MlflowClient, scale: str, name: str) -> tuple[str, str]:
         Ids of the MLflow experiment and of the parent run.
 
     Raises:
-        ValueError: `scale` or `name` is not a name.
+        InputError: `scale` or `name` is not a name.
     """
     from mlflow.exceptions import MlflowException
 

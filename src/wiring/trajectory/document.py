@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
+from wiring.config import Edge
 from wiring.trajectory import schema
 
 # Any shape will do: the document names the axes, not their lengths.
-_SHAPE = schema.Shape(1, ("0-2",), ("none",))
+_SHAPE = schema.Shape(1, (Edge(0, 2),), ("none",))
 
 
 def document() -> str:

@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
-from wiring.config import ConfigError, SearchConfig
-from wiring.config.search import Name
+from wiring.config import SearchConfig
+from wiring.config.model import Name
+from wiring.errors import InputError
 from wiring.files import read_manifest, sha256
 from wiring.trajectory.schema import REQUIRED, SCHEMAS, VERSION, Shape, shape_of
 
@@ -52,7 +53,7 @@ class Trajectory:
             path: a folder that :meth:`TrajectoryWriter.close` wrote.
 
         Raises:
-            ValueError: a file is missing, of another version, or not what the manifest says.
+            InputError: a file is missing, of another version, or not what the manifest says.
         """
         source = path / "manifest.json"
         manifest = read_manifest(source, VERSION, (*REQUIRED, "files"))
@@ -62,24 +63,24 @@ class Trajectory:
         for name in SCHEMAS:
             file = path / f"{name}.parquet"
             if not file.is_file():
-                raise ValueError(f"{file}: missing, expected beside {source.name}")
+                raise InputError(f"{file}: missing, expected beside {source.name}")
             found, stated = sha256(file), manifest["files"].get(file.name)
             if found != stated:
-                raise ValueError(f"{file}: SHA-256 is {found}, expected {stated} as in {source}")
+                raise InputError(f"{file}: SHA-256 is {found}, expected {stated} as in {source}")
             try:
                 tables[name] = pq.read_table(file)
             except (pa.ArrowException, OSError) as error:
-                raise ValueError(f"{file}: not a Parquet file: {error}") from None
+                raise InputError(f"{file}: not a Parquet file: {error}") from None
         try:
             shape = shape_of(tables["steps"].schema)
         except (LookupError, ValueError) as error:
-            raise ValueError(f"{path / 'steps.parquet'}: not of a trajectory: {error}") from None
+            raise InputError(f"{path / 'steps.parquet'}: not of a trajectory: {error}") from None
         expected = Shape(config.space.cells, config.space.edges, config.space.ops)
         if shape != expected:
-            raise ValueError(f"{path / 'steps.parquet'}: axes are {shape}, expected {expected}")
+            raise InputError(f"{path / 'steps.parquet'}: axes are {shape}, expected {expected}")
         for name, make in SCHEMAS.items():
             if not tables[name].schema.equals(make(shape)):
-                raise ValueError(
+                raise InputError(
                     f"{path / name}.parquet: columns differ from those of schema version {VERSION}"
                 )
         return cls(path, config, manifest, shape, **tables)
@@ -125,25 +126,25 @@ def _check_names(source: Path, manifest: dict[str, Any]) -> None:
     expected = {f"{name}.parquet" for name in SCHEMAS}
     files = manifest["files"]
     if not isinstance(files, dict) or set(files) != expected:
-        raise ValueError(f"{source}: files must name {', '.join(sorted(expected))} and no other")
+        raise InputError(f"{source}: files must name {', '.join(sorted(expected))} and no other")
     try:
         TypeAdapter(Name).validate_python(manifest.get("scale", "none"))
     except ValidationError:
-        raise ValueError(
+        raise InputError(
             f"{source}: scale is {manifest['scale']!r}, expected a name of letters, digits, _ . -"
         ) from None
     if not isinstance(manifest["dataset"], dict):
-        raise ValueError(f"{source}: dataset must be the dataset's manifest")
+        raise InputError(f"{source}: dataset must be the dataset's manifest")
 
 
 def _config(source: Path, manifest: dict[str, Any]) -> SearchConfig:
     try:
         config = SearchConfig.model_validate_json(json.dumps(manifest["config"]))
     except ValidationError as error:
-        raise ConfigError.from_validation(str(source), error, prefix=("config",)) from None
+        raise InputError.from_validation(str(source), error, prefix=("config",)) from None
     for name, value in (("config_sha256", config.digest), ("search", config.id)):
         if manifest[name] != value:
-            raise ValueError(
+            raise InputError(
                 f"{source}: {name} is {manifest[name]}, expected {value} as config says"
             )
     return config

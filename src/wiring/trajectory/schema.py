@@ -20,6 +20,9 @@ from math import prod
 
 import pyarrow as pa
 
+from wiring.config import Edge
+from wiring.errors import InputError
+
 VERSION = 2
 SPLITS = {
     "steps": ("train", "search"),
@@ -34,7 +37,7 @@ class Shape:
     """The axes of a trajectory's arrays: cells L, edge names E, op names O."""
 
     cells: int
-    edges: tuple[str, ...]
+    edges: tuple[Edge, ...]
     ops: tuple[str, ...]
 
     def lengths(self, axes: str) -> tuple[int, ...]:
@@ -128,7 +131,7 @@ def _metadata(shape: Shape) -> dict[str, str]:
     return {
         "wiring.version": str(VERSION),
         "wiring.cells": str(shape.cells),
-        "wiring.edges": ",".join(shape.edges),
+        "wiring.edges": ",".join(map(str, shape.edges)),
         "wiring.ops": ",".join(shape.ops),
     }
 
@@ -195,14 +198,14 @@ def shape_of(schema: pa.Schema) -> Shape:
     """Read the axes back from a table's metadata.
 
     Raises:
-        ValueError: the table is not a trajectory of this version.
+        InputError: the table is not a trajectory of this version.
     """
     meta = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
     version = meta.get("wiring.version")
     if version != str(VERSION):
-        raise ValueError(f"trajectory version {version}, expected {VERSION}")
+        raise InputError(f"trajectory version {version}, expected {VERSION}")
     return Shape(
         int(meta["wiring.cells"]),
-        tuple(meta["wiring.edges"].split(",")),
+        tuple(Edge.parse(edge) for edge in meta["wiring.edges"].split(",")),
         tuple(meta["wiring.ops"].split(",")),
     )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from wiring.config import SpaceConfig
-from wiring.cost.samples import SampleStatistics
+from wiring.measure.samples import SampleStatistics
 from wiring.space import Draw, plan_of, slot_places
 from wiring.space.spatial import weighted_dots
 
@@ -31,7 +31,7 @@ class CostProbe:
     """The local costs of every cell and slot, from one backward pass of the batch-mean loss.
 
     The cost of a slot is C = sum over batch, channels and pixels of (dL/dX_j) * O(X_i) = dL/dZ
-    (PAPER.md, the unified view). It is linear in dL/dX_j, so its direct part (through the
+    (docs/science.md, the unified view). It is linear in dL/dX_j, so its direct part (through the
     concatenation) and its path part (through the edges that leave j) add up to it; and it is a sum
     over samples, so weighting the samples splits it, e.g. into correct and wrong ones.
 

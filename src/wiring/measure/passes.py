@@ -7,8 +7,8 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
-from wiring.cost.probe import CostProbe
-from wiring.cost.samples import SampleStatistics, sample_statistics
+from wiring.measure.probe import CostProbe
+from wiring.measure.samples import SampleStatistics, sample_statistics
 from wiring.space import Draw, Supernet
 
 

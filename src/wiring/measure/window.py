@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from wiring.config import SpaceConfig
-from wiring.cost.probe import CostProbe
-from wiring.cost.samples import SampleStatistics
+from wiring.measure.probe import CostProbe
+from wiring.measure.samples import SampleStatistics
 from wiring.space import Draw, active_mask, slot_places
 
 SCALARS = (
@@ -87,12 +87,11 @@ class Window:
         self._cost = zeros(5, cells, edges, ops)
         self._credit = zeros(2, cells, edges)
         self._own = zeros(2)
-        sources = [int(edge.split("-")[0]) for edge in space.edges]
         self._skip = zeros(edges, ops)
         if "skip_connect" in space.ops:
             column = space.ops.index("skip_connect")
-            for row, source in enumerate(sources):
-                self._skip[row, column] = float(source >= 2)
+            for row, edge in enumerate(space.edges):
+                self._skip[row, column] = float(edge.kind == "intermediate")
 
     def add_samples(self, statistics: SampleStatistics) -> None:
         """Add a batch's loss, entropy and accuracy."""

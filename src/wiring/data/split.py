@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from wiring.config.errors import ConfigError
-from wiring.config.search import DatasetConfig, Level
+from wiring.config.dataset import DatasetConfig
+from wiring.config.model import Level
+from wiring.errors import InputError
 
 SAMPLES = {"digits": 1797, "fashion": 2000, "cifar10": 50_000}
 """Samples of each source, before a set without a test set of its own gives some to one."""
@@ -22,7 +23,7 @@ def check_dataset(config: DatasetConfig, field: str) -> dict[Level, int]:
         The samples of the smallest split that a search trains on, by level.
 
     Raises:
-        ConfigError: a split is impossible; names the field.
+        InputError: a split is impossible; names the field.
     """
     available = SAMPLES[config.source]
     if config.test_fraction is not None:
@@ -45,11 +46,11 @@ def check_sizes(config: DatasetConfig, available: int, classes: int, field: str)
         field: the dataset's place in the scale file, for messages.
 
     Raises:
-        ConfigError: a split is impossible; names the field.
+        InputError: a split is impossible; names the field.
     """
     kept = config.train_samples or available
     if not classes <= kept <= available:
-        raise ConfigError(
+        raise InputError(
             f"{field}.train_samples: {kept} is impossible, expected {classes} (one a class) "
             f"to {available} (all there are)"
         )
@@ -60,10 +61,10 @@ def check_share(count: int, size: int, classes: int, field: str) -> None:
     """Check that `size` of `count` samples leaves one of each class on both sides.
 
     Raises:
-        ConfigError: it does not; names the field.
+        InputError: it does not; names the field.
     """
     if min(size, count - size) < classes:
-        raise ConfigError(
+        raise InputError(
             f"{field}: splits {count} samples into {size} and {count - size}, "
             f"expected at least {classes} in each, one a class"
         )

@@ -12,7 +12,7 @@ from benchmarks import plain
 from tests.strategies import spaces
 from tests.test_space import CPU, images, make
 from wiring.config import SpaceConfig
-from wiring.cost import (
+from wiring.measure import (
     CostProbe,
     SampleStatistics,
     StepRecord,
@@ -22,7 +22,7 @@ from wiring.cost import (
     sample_credit,
     sample_statistics,
 )
-from wiring.methods import Moment, load_method
+from wiring.methods.protocol import Context, load_method
 from wiring.space import Candidates, Draw, Supernet
 
 LABELS = torch.tensor([0, 1, 2, 3, 4, 0, 1, 2])
@@ -42,7 +42,7 @@ def measure(
 def random_draw(space: SpaceConfig, method: str, seed: int) -> Draw:
     generator = torch.Generator().manual_seed(seed)
     alpha = torch.randn(len(space.edges), len(space.ops), generator=generator).double()
-    return load_method(method).draw(alpha, Candidates.of(space, CPU), generator, Moment())
+    return load_method(method).draw(alpha, Candidates.of(space, CPU), generator, Context())
 
 
 def credit(record: StepRecord) -> tuple[torch.Tensor, torch.Tensor]:

@@ -13,7 +13,7 @@ class SampleStatistics(NamedTuple):
     """Per sample: cross entropy, entropy of the prediction (nats), and whether it is correct.
 
     For a classifier without bias sum_k (dl/dlogit_k) logit_k = loss - entropy for each sample:
-    the last cell's direct credit sums to mean(loss - entropy) (PAPER.md, exact fact 1).
+    the last cell's direct credit sums to mean(loss - entropy) (docs/science.md, exact fact 1).
     """
 
     loss: Tensor

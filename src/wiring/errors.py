@@ -1,17 +1,23 @@
-"""The one error a user sees when an input is at fault."""
+"""The one kind of error that is the user's to mend."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from pydantic import ValidationError
 
 
-class ConfigError(ValueError):
-    """Bad input: the message is one clear sentence a line, naming the file and the field."""
+class InputError(ValueError):
+    """Bad input: the message is one clear sentence a line, naming the file and the field.
+
+    The command line ends with it and exit code 2. Every other exception is a fault of ours, or of
+    the machine, and is never dressed up as one of these.
+    """
 
     @classmethod
     def from_validation(
-        cls, source: str, error: ValidationError, prefix: tuple[str, ...] = ()
-    ) -> ConfigError:
+        cls, source: str, error: ValidationError, prefix: Sequence[str] = ()
+    ) -> InputError:
         """Turn pydantic's report into one sentence a fault: file, field, what was wrong.
 
         Args:
@@ -19,12 +25,12 @@ class ConfigError(ValueError):
             error: what pydantic found.
             prefix: where in the file the validated part begins.
         """
+        faults = error.errors(include_url=False, include_context=False)
+        parents = {fault["loc"][:-1] for fault in faults}
         lines = []
-        faults = error.errors()
         for fault in faults:
             # A tuple whose faulty items fall away is then too short: not a fault of its own.
-            below = any(other["loc"][:-1] == fault["loc"] for other in faults)
-            if fault["type"] == "too_short" and below:
+            if fault["type"] == "too_short" and fault["loc"] in parents:
                 continue
             field = ".".join(str(part) for part in (*prefix, *fault["loc"])) or "(top level)"
             got = (
