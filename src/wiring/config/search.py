@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal, NamedTuple, cast
 
@@ -37,11 +38,16 @@ LONGEST_ID = 200
 X86_64 = {"x86_64", "amd64"}
 
 
-def _known_method(name: str) -> str:
+@cache
+def known_methods() -> tuple[str, ...]:
+    """The names of the methods that are installed, sorted; reading them takes milliseconds."""
     # Names only: loading the methods would import torch each time Snakemake reads its file.
-    known = sorted(entry_points(group=METHODS).names)
-    if name not in known:
-        raise ValueError(f"unknown method, expected one of {', '.join(known)}")
+    return tuple(sorted(entry_points(group=METHODS).names))
+
+
+def _known_method(name: str) -> str:
+    if name not in known_methods():
+        raise ValueError(f"unknown method, expected one of {', '.join(known_methods())}")
     return name
 
 
@@ -56,6 +62,7 @@ class MethodSettings(Model):
         return None
 
 
+@cache
 def settings_model(method: str) -> type[MethodSettings]:
     """The model of a method's own settings.
 
