@@ -65,12 +65,10 @@ def forward(net: Supernet, images: Tensor, gates: Tensor) -> Tensor:
         for node in range(2, space.nodes + 2):
             total = torch.zeros_like(states[0])
             for row, edge in enumerate(space.edges):
-                source, target = map(int, edge.split("-"))
-                if target == node:
+                if edge.target == node:
                     for op in space.choices(edge):
                         z = gates[cell, row, space.ops.index(op)]
-                        total = total + z * evaluate(net, cell, edge, op, states[source])
+                        total = total + z * evaluate(net, cell, edge, op, states[edge.source])
             states.append(total)
-        outputs = space.output_nodes or range(2, space.nodes + 2)
-        s0, s1 = s1, torch.cat([states[node] for node in outputs], 1)
+                s0, s1 = s1, torch.cat([states[node] for node in space.outputs], 1)
     return s1.mean((2, 3)) @ net.classifier.T

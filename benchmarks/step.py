@@ -14,6 +14,7 @@ import gc
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -28,9 +29,9 @@ from rich.table import Table
 from benchmarks import plain
 from wiring.config import AugmentConfig, SpaceConfig
 from wiring.data.batches import Batches
-from wiring.measure import CostProbe, StepRecord, Window, backward, sample_statistics
+from wiring.job.machine import keep_memory
+from wiring.measure import Window, measure, sample_statistics
 from wiring.methods.protocol import Context, load_method
-from wiring.search.memory import keep_memory
 from wiring.space import Candidates, Draw, Supernet
 
 HERE = Path(__file__).parent
@@ -113,17 +114,29 @@ class Steps:
                 self.sgd.zero_grad()
 
     def _draw(self, weights: bool) -> Draw:
-        moment = Context(learns=not weights or not self.bi)
-        return self.method.draw(self.alpha, self.candidates, self.draws, moment)
+        context = Context(learns=not weights or not self.bi)
+        return self.method.draw(self.alpha, self.candidates, self.draws, context)
 
     def _pass(self, *, record: bool, weights: bool) -> None:
         draw = self._draw(weights)
-        probe = CostProbe(self.space, draw) if record else None
-        sample = backward(self.net, self.x, self.y, draw, probe, weights=weights)
+        if record:
+            self.window.add(measure(self.net, self.x, self.y, draw, weights=weights))
+        else:
+            self._bare(draw, weights=weights)
         if weights:
             self._descend()
-        if probe is not None:
-            self.window.add(StepRecord.of(self.space, draw, probe), sample)
+
+    def _bare(self, draw: Draw, *, weights: bool) -> None:
+        with nullcontext() if weights else self.net.frozen():
+            stem = self.net.embed(self.x)
+            if not weights:
+                stem.requires_grad_()
+            logits = self.net(stem, draw)
+        loss = sample_statistics(logits, self.y).loss.mean()
+        if logits.requires_grad:
+            loss.backward(inputs=None if weights else [stem])
+        if weights:
+            self.net.rest(draw)
 
     def _descend(self) -> None:
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
@@ -201,7 +214,7 @@ PATIENCE = 20.0
 """Seconds that a case may spend on the plain baseline: where a step of it is slow, few will do."""
 
 
-def measure(case: Case, readings: int) -> list[str]:
+def measured(case: Case, readings: int) -> list[str]:
     """One row: the ratios' medians with quartiles, the recording's share, and memory."""
     steps, unit = Steps(case), reference()
     # The peak depends on what is drawn.
@@ -243,7 +256,7 @@ def main(
     chosen = [case for case in cases() if only in case.name]
     console, rows = Console(), []
     for case in track(chosen, console=console, transient=True):
-        rows.append(measure(case, readings))
+        rows.append(measured(case, readings))
         console.print("  ".join(rows[-1]), soft_wrap=True)
     table = Table(*head)
     for row in rows:

@@ -11,17 +11,16 @@ from hypothesis import strategies as st
 from benchmarks import plain
 from tests.strategies import spaces
 from tests.test_space import CPU, images, make
-from wiring.config import SpaceConfig
+from wiring.config import Edge, SpaceConfig
 from wiring.measure import (
-    CostProbe,
-    SampleStatistics,
-    StepRecord,
+    Measurement,
     Window,
-    backward,
-    one_by_one,
-    sample_credit,
+    measure_each,
     sample_statistics,
 )
+from wiring.measure import measure as measure_pass
+from wiring.measure.measurement import _pass
+from wiring.measure.probe import one_by_one
 from wiring.methods.protocol import Context, load_method
 from wiring.space import Candidates, Draw, Supernet
 
@@ -30,13 +29,9 @@ METHODS = ["darts", "dsnas", "proxylessnas", "snas"]
 NO_SKIP = {"2-3": ("skip_connect",)}
 
 
-def measure(
-    net: Supernet, x: torch.Tensor, draw: Draw, labels: torch.Tensor
-) -> tuple[StepRecord, SampleStatistics]:
+def measure(net: Supernet, x: torch.Tensor, draw: Draw, labels: torch.Tensor) -> Measurement:
     """One recorded backward pass."""
-    probe = CostProbe(net.space, draw)
-    statistics = backward(net, x, labels, draw, probe, weights=True)
-    return StepRecord.of(net.space, draw, probe), statistics
+    return measure_pass(net, x, labels, draw, weights=True)
 
 
 def random_draw(space: SpaceConfig, method: str, seed: int) -> Draw:
@@ -45,7 +40,7 @@ def random_draw(space: SpaceConfig, method: str, seed: int) -> Draw:
     return load_method(method).draw(alpha, Candidates.of(space, CPU), generator, Context())
 
 
-def credit(record: StepRecord) -> tuple[torch.Tensor, torch.Tensor]:
+def credit(record: Measurement) -> tuple[torch.Tensor, torch.Tensor]:
     """Direct and path credit, (cells, edges) each."""
     return (
         (record.gates * record.direct).sum(-1),
@@ -60,7 +55,7 @@ def test_cost_is_the_loss_derivative_of_the_gate(
 ) -> None:
     net, x, labels = make(space, seed), images(size, 8, seed), LABELS
     draw = random_draw(space, method, seed)
-    record, _ = measure(net, x, draw, labels)
+    record = measure(net, x, draw, labels)
     gates = draw.gates.expand(space.cells, -1, -1).clone().requires_grad_()
     loss = sample_statistics(plain.forward(net, x, gates), labels).loss.mean()
     (twin,) = torch.autograd.grad(loss, gates)
@@ -72,7 +67,7 @@ def test_cost_by_finite_differences() -> None:
     space = SpaceConfig(cells=2, nodes=2, channels=2)
     net, x = make(space, 3), images(8, 8)
     draw = random_draw(space, "darts", 5)
-    record, _ = measure(net, x, draw, LABELS)
+    record = measure(net, x, draw, LABELS)
     h = 1e-6
     for cell, edge, op in [(0, 0, 4), (0, 4, 1), (1, 2, 2), (1, 4, 7), (0, 3, 3), (1, 1, 0)]:
         losses = []
@@ -88,7 +83,7 @@ def test_cost_by_finite_differences() -> None:
 
 def test_none_costs_exactly_zero() -> None:
     space = SpaceConfig(cells=2, nodes=2, channels=2)
-    record, _ = measure(make(space), images(8, 8), random_draw(space, "darts", 0), LABELS)
+    record = measure(make(space), images(8, 8), random_draw(space, "darts", 0), LABELS)
     assert record.cost[..., 0].abs().max() == 0
     assert record.evaluated[:, 0].min() == 1
 
@@ -100,7 +95,7 @@ def test_cost_splits_over_correct_and_wrong_samples() -> None:
     draw = random_draw(space, "darts", 1)
     labels = net(net.embed(x), draw).argmax(1)
     labels[:3] = (labels[:3] + 1) % 5
-    record, _ = measure(net, x, draw, labels)
+    record = measure(net, x, draw, labels)
     gates = draw.gates.clone().requires_grad_()
     loss = sample_statistics(plain.forward(net, x, gates), labels).loss
     (twin,) = torch.autograd.grad(loss[:3].sum() / 8, gates)
@@ -115,12 +110,11 @@ def test_credit_of_single_samples(method: str, cells: int) -> None:
     space = SpaceConfig(cells=cells, nodes=2, channels=3, forbid_ops=NO_SKIP)
     net, x = make(space, 2), images(8, 8, 4)
     draw = random_draw(space, method, 1)
-    probe = CostProbe(space, draw, one_by_one)
-    statistics = backward(net, x, LABELS, draw, probe, weights=False)
-    found = sample_credit(space, draw, probe)
-    record, _ = measure(net, x, draw, LABELS)
+    statistics, found = measure_each(net, x, LABELS, draw)
+    record = measure(net, x, draw, LABELS)
     whole = (record.gates * record.cost).sum((0, 2))
     torch.testing.assert_close(found.mean(0), whole, rtol=1e-9, atol=1e-12)
+    _, probe = _pass(net, x, LABELS, draw, one_by_one, weights=False)
     direct = (probe.direct[:, -1].sum(1) * len(x)) if method in {"dsnas"} else None
     gap = (statistics.loss - statistics.entropy).detach()
     if direct is not None:
@@ -131,7 +125,7 @@ def test_credit_of_single_samples(method: str, cells: int) -> None:
             own = gates[sample].clone().requires_grad_()
             loss = sample_statistics(plain.forward(net, x, own), LABELS).loss[sample]
             (twin,) = torch.autograd.grad(loss, own)
-            into_last = [space.edges.index(edge) for edge in ("0-3", "1-3", "2-3")]
+            into_last = [space.edges.index(Edge.parse(edge)) for edge in ("0-3", "1-3", "2-3")]
             mine = found[sample, into_last]
             theirs = (own * twin).sum(-1)[0, into_last].detach()
             torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-12)
@@ -144,8 +138,8 @@ def test_fact_1_direct_credit_of_the_last_cell_is_loss_minus_entropy(
 ) -> None:
     space = SpaceConfig(cells=3, nodes=2, channels=3)
     draw = random_draw(space, method, seed)
-    record, s = measure(make(space, seed), images(8, 8, seed), draw, LABELS)
-    gap = (s.loss.detach() - s.entropy).mean()
+    record = measure(make(space, seed), images(8, 8, seed), draw, LABELS)
+    gap = (record.samples.loss.detach() - record.samples.entropy).mean()
     torch.testing.assert_close(credit(record)[0][-1].sum(), gap, rtol=1e-10, atol=1e-12)
 
 
@@ -154,7 +148,7 @@ def test_fact_1_direct_credit_of_the_last_cell_is_loss_minus_entropy(
 def test_fact_2_no_credit_past_an_intermediate_edge(method: str, seed: int) -> None:
     space = SpaceConfig(cells=1, nodes=2, channels=3, forbid_ops=NO_SKIP)
     draw = random_draw(space, method, seed)
-    record, _ = measure(make(space, seed, 1e-12), images(8, 8, seed), draw, LABELS)
+    record = measure(make(space, seed, 1e-12), images(8, 8, seed), draw, LABELS)
     direct, path = credit(record)
     into_2 = [0, 1]
     assert path[0, into_2].sum().abs() < 1e-9
@@ -166,12 +160,12 @@ def test_fact_2_no_credit_past_an_intermediate_edge(method: str, seed: int) -> N
 @pytest.mark.parametrize("seed", range(3))
 def test_fact_3_conservation(method: str, nodes: int, seed: int) -> None:
     space = SpaceConfig(cells=3, nodes=nodes, channels=3)
-    forbidden = {e: ("skip_connect",) for e in space.edges if int(e.split("-")[0]) >= 2}
+    forbidden = {e: ("skip_connect",) for e in space.edges if e.kind == "intermediate"}
     space = SpaceConfig(cells=3, nodes=nodes, channels=3, forbid_ops=forbidden)
     draw = random_draw(space, method, seed)
-    record, s = measure(make(space, seed, 1e-12), images(8, 8, seed), draw, LABELS)
+    record = measure(make(space, seed, 1e-12), images(8, 8, seed), draw, LABELS)
     per_cell = sum(credit(record)).sum(-1)
-    gap = (s.loss.detach() - s.entropy).mean()
+    gap = (record.samples.loss.detach() - record.samples.entropy).mean()
     assert per_cell[:-1].abs().max() < 1e-9
     torch.testing.assert_close(per_cell.sum(), gap, rtol=1e-7, atol=1e-9)
 
@@ -179,8 +173,8 @@ def test_fact_3_conservation(method: str, nodes: int, seed: int) -> None:
 def test_skip_on_an_intermediate_edge_breaks_the_law_as_it_must() -> None:
     space = SpaceConfig(cells=2, nodes=2, channels=3, fix_edges={"2-3": "skip_connect"})
     draw = random_draw(space, "darts", 1)
-    record, s = measure(make(space, 1, 1e-12), images(8, 8, 1), draw, LABELS)
-    gap = (s.loss.detach() - s.entropy).mean()
+    record = measure(make(space, 1, 1e-12), images(8, 8, 1), draw, LABELS)
+    gap = (record.samples.loss.detach() - record.samples.entropy).mean()
     assert (sum(credit(record)).sum() - gap).abs() > 1e-4
 
 
@@ -189,10 +183,10 @@ def test_window_equals_numpy_over_its_steps() -> None:
     net, window = make(space), Window(space, CPU)
     records, statistics = [], []
     for seed in range(12):
-        record, s = measure(net, images(6, 8, seed), random_draw(space, "dsnas", seed), LABELS)
-        window.add(record, s)
+        record = measure(net, images(6, 8, seed), random_draw(space, "dsnas", seed), LABELS)
+        window.add(record)
         records.append(record)
-        statistics.append(s)
+        statistics.append(record.samples)
         net.zero_grad()
     row = window.row()
     evaluated = np.stack([r.evaluated.numpy() for r in records]).astype(bool)

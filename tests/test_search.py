@@ -14,13 +14,16 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks import plain
-from wiring.config import DatasetConfig, RunConfig, SearchConfig
+from wiring.config import DatasetConfig, Edge, RunConfig, SearchConfig
 from wiring.data.batches import Batches
 from wiring.data.dataset import Dataset, load
 from wiring.data.prepare import prepare
+from wiring.job import checkpoint
+from wiring.job import run as job
+from wiring.job.run import SearchError, run
 from wiring.measure import Window
 from wiring.methods.common import probabilities
-from wiring.search import SearchError, Trainer, checkpoint, run, runner
+from wiring.search import Search
 from wiring.space import spatial
 from wiring.trajectory import Trajectory
 
@@ -66,7 +69,7 @@ def config(**changes: object) -> SearchConfig:
 def test_darts_equals_plain_autograd_and_plain_optimizers(dataset: Dataset, level: str) -> None:
     """One epoch: op-by-op network, alpha's gradient by autograd, unfused SGD and Adam."""
     c = config(method="darts", level=level, space={"cells": 2, "nodes": 2, "channels": 2})
-    trainer = Trainer(c, dataset, CPU)
+    trainer = Search(c, dataset, CPU)
     net, alpha = deepcopy(trainer.net), trainer.alpha.detach().clone().requires_grad_()
     generator = torch.Generator()
     generator.set_state(trainer.data.get_state())
@@ -106,7 +109,7 @@ def test_darts_equals_plain_autograd_and_plain_optimizers(dataset: Dataset, leve
         torch.testing.assert_close(
             mine, twin, rtol=1e-3, atol=1e-4, msg=lambda m, n=name: f"{n}: {m}"
         )
-    moved = (alpha.detach() - Trainer(c, dataset, CPU).alpha.detach()).abs().max()
+    moved = (alpha.detach() - Search(c, dataset, CPU).alpha.detach()).abs().max()
     assert moved > 0.05
 
 
@@ -115,29 +118,34 @@ def test_darts_equals_plain_autograd_and_plain_optimizers(dataset: Dataset, leve
 def test_a_resumed_search_equals_an_uninterrupted_one(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, level: str
 ) -> None:
-    monkeypatch.setattr(runner, "CHECKPOINT_EVERY", 0.0)
+    monkeypatch.setattr(job, "CHECKPOINT_EVERY", 0.0)
     train = {"epochs": 2, "batch_size": 16, "frozen_epochs": 1, "followed_samples": 3}
     c = config(method=method, level=level, train=train)
     run(c, "test", data, tmp_path / "whole", tmp_path / "none")
 
-    run_epoch = Trainer.run_epoch
+    run_epoch = Search.run_epoch
 
-    def killed(self: Trainer):
+    def killed(self: Search):
         if self.epoch == 2:
             raise KeyboardInterrupt
         return run_epoch(self)
 
-    monkeypatch.setattr(Trainer, "run_epoch", killed)
+    monkeypatch.setattr(Search, "run_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
         run(c, "test", data, tmp_path / "resumed", tmp_path / "kept")
     assert not (tmp_path / "resumed").exists()
-    monkeypatch.setattr(Trainer, "run_epoch", run_epoch)
+    monkeypatch.setattr(Search, "run_epoch", run_epoch)
     run(c, "test", data, tmp_path / "resumed", tmp_path / "kept")
 
     whole, resumed = (Trajectory.read(tmp_path / name) for name in ("whole", "resumed"))
     assert whole.manifest["files"] == resumed.manifest["files"]
     assert resumed.manifest["resumed"] == 1
-    assert not (tmp_path / "kept").exists()
+    # The last checkpoint stays: from there the trajectory can be had again, at once.
+    last = checkpoint.newest(tmp_path / "kept")
+    assert last is not None
+    assert last.name.startswith("000004-")
+    run(c, "test", data, tmp_path / "again", tmp_path / "kept")
+    assert Trajectory.read(tmp_path / "again").manifest["files"] == whole.manifest["files"]
 
 
 def test_what_a_trajectory_holds(data: Path, tmp_path: Path) -> None:
@@ -167,7 +175,7 @@ def test_alpha_learns_from_the_search_split_only(dataset: Dataset) -> None:
     other.train_labels[dataset.search_mask] = (
         other.train_labels[dataset.search_mask] + 1
     ) % dataset.classes
-    first, second = Trainer(c, dataset, CPU), Trainer(c, other, CPU)
+    first, second = Search(c, dataset, CPU), Search(c, other, CPU)
     before = first.alpha.detach().clone()
     list(first.run_epoch())
     list(second.run_epoch())
@@ -179,7 +187,7 @@ def test_alpha_learns_from_the_search_split_only(dataset: Dataset) -> None:
 def test_mixed_precision_is_close_to_full(dataset: Dataset, method: str) -> None:
     rows = {}
     for amp in (False, True):
-        trainer = Trainer(config(method=method, run={"amp": amp}, level="bi"), dataset, CPU)
+        trainer = Search(config(method=method, run={"amp": amp}, level="bi"), dataset, CPU)
         found = [r for table, r in trainer.run_epoch() if table == "steps"]
         rows[amp] = {r["split"]: r for r in found}
     for split in ("train", "search"):
@@ -192,14 +200,14 @@ def test_mixed_precision_is_close_to_full(dataset: Dataset, method: str) -> None
 
 def test_frozen_alpha_stays(dataset: Dataset) -> None:
     c = config(alpha={"lr": 0.0, "init_std": 0.0})
-    trainer = Trainer(c, dataset, CPU)
+    trainer = Search(c, dataset, CPU)
     list(trainer.run_epoch())
     assert torch.equal(trainer.alpha, torch.zeros_like(trainer.alpha))
 
 
 def test_frozen_epochs_measure_and_change_nothing(dataset: Dataset) -> None:
     train = {"epochs": 2, "batch_size": 16, "frozen_epochs": 2}
-    trainer = Trainer(config(train=train, level="bi"), dataset, CPU)
+    trainer = Search(config(train=train, level="bi"), dataset, CPU)
     rows = []
     for epoch in range(6):
         weights = deepcopy(trainer.net.state_dict())
@@ -216,7 +224,7 @@ def test_frozen_epochs_measure_and_change_nothing(dataset: Dataset) -> None:
 
 def test_followed_samples_are_the_same_in_every_epoch(dataset: Dataset) -> None:
     train = {"epochs": 2, "batch_size": 16, "followed_samples": 5}
-    trainer = Trainer(config(train=train, level="bi", method="darts"), dataset, CPU)
+    trainer = Search(config(train=train, level="bi", method="darts"), dataset, CPU)
     epochs = [[row for table, row in trainer.run_epoch() if table == "samples"] for _ in range(2)]
     for rows in epochs:
         assert [row["split"] for row in rows] == ["train"] * 5 + ["search"] * 5
@@ -232,7 +240,7 @@ def test_followed_samples_change_no_search(dataset: Dataset) -> None:
     ends = []
     for followed in (0, 4):
         train = {"epochs": 2, "batch_size": 16, "followed_samples": followed}
-        trainer = Trainer(config(train=train), dataset, CPU)
+        trainer = Search(config(train=train), dataset, CPU)
         for _ in range(2):
             list(trainer.run_epoch())
         ends.append(trainer.alpha.detach().clone())
@@ -242,7 +250,7 @@ def test_followed_samples_change_no_search(dataset: Dataset) -> None:
 @pytest.mark.parametrize("level", ["single", "bi"])
 def test_weights_of_unopened_gates_rest(dataset: Dataset, level: str) -> None:
     """ProxylessNAS evaluates two ops an edge; only the opened one's weights may move."""
-    trainer = Trainer(config(method="proxylessnas", level=level), dataset, CPU)
+    trainer = Search(config(method="proxylessnas", level=level), dataset, CPU)
     list(trainer.run_epoch())  # momentum is there from now on
     before = {name: weight.detach().clone() for name, weight in trainer.net.named_parameters()}
     draws = []
@@ -253,25 +261,26 @@ def test_weights_of_unopened_gates_rest(dataset: Dataset, level: str) -> None:
         return draws[-1]
 
     trainer.method.draw = spied
-    x, y, _ = next(trainer.train.epoch())
-    trainer._pass("train", x, y, Window(trainer.space, CPU), trains=True)
+    x, y, _ = next(trainer.batches["train"].epoch())
+    trainer.step("train", x, y, Window(trainer.space, CPU), trains=True)
     (last,) = draws
     assert bool(last.resting) == (level == "single")
     for name, weight in trainer.net.named_parameters():
         if ".convs." in name:
             edge, op = name.split(".convs.")[1].split(".")[0].split(":")
-            row, column = trainer.space.edges.index(edge), trainer.space.ops.index(op)
+            row, column = trainer.space.edges.index(Edge.parse(edge)), trainer.space.ops.index(op)
             if last.gates[row, column] == 0:
                 assert torch.equal(weight, before[name]), name
 
 
 def test_temperature_falls_from_epoch_to_epoch(dataset: Dataset) -> None:
     temperature = {"start": 2.0, "end": 1.0}
-    c = config(method="snas", alpha={"lr": 0.05, "temperature": temperature})
-    trainer = Trainer(c, dataset, CPU)
+    c = config(method="snas", settings={"temperature": temperature})
+    trainer = Search(c, dataset, CPU)
     seen = []
     for _ in range(3):
-        seen.append(trainer.moment("train").temperature)
+        progress = trainer.context("train").progress
+        seen.append(trainer.method.settings.temperature.at(progress))
         list(trainer.run_epoch())
     assert seen == pytest.approx([2.0, 2 - 1 / 3, 2 - 2 / 3])
 
@@ -285,10 +294,10 @@ def test_interventions_hold_through_a_search(dataset: Dataset) -> None:
         "fix_edges": {"1-2": "dil_conv_3x3"},
         "forbid_ops": {"2-3": ["none", "skip_connect"]},
     }
-    trainer = Trainer(config(space=space), dataset, CPU)
+    trainer = Search(config(space=space), dataset, CPU)
     rows = [row for table, row in trainer.run_epoch() if table == "steps"]
     p = probabilities(trainer.alpha.detach(), trainer.candidates)
-    assert trainer.space.edges == ("1-2", "0-3", "1-3", "2-3")
+    assert [str(edge) for edge in trainer.space.edges] == ["1-2", "0-3", "1-3", "2-3"]
     assert p[0].tolist() == [0, 0, 0, 0, 0, 1, 0, 0]
     assert p[3, :2].tolist() == [0, 0]
     assert rows[-1]["count"][3, :2].tolist() == [0, 0]
@@ -343,13 +352,15 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
 def test_a_checkpoint_of_another_search_is_not_used(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    """It must go, too: it may be of a later epoch than those that are going to be written."""
+    """It must step aside: it may be of a later epoch than those that are going to be written."""
     for epoch in (7, 8):
         checkpoint.save(tmp_path, epoch, {**ME, name: "other"}, {"epoch": epoch})
     assert checkpoint.load(tmp_path, ME, CPU) is None
     assert caplog.text.count(f"made with another {name}") == 2
     checkpoint.save(tmp_path, 1, ME, {"epoch": 1})
     assert checkpoint.load(tmp_path, ME, CPU) == {"epoch": 1}
+    aside = sorted(path.name[:6] for path in (tmp_path / checkpoint.ASIDE).iterdir())
+    assert aside == ["000007", "000008"]
 
 
 def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
@@ -384,11 +395,17 @@ def test_a_checkpoint_from_elsewhere_runs_no_code(
     assert f"{path}: damaged" in caplog.text
 
 
-def test_a_loss_that_is_not_finite_stops_the_search(data: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_the_search(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     c = config(weights={"lr": 1e30, "grad_clip": None}, method="darts")
     with pytest.raises(SearchError, match=r"E1_darts_single_digits_s3: the .* loss is .*epoch"):
         run(c, "test", data, tmp_path / "t", tmp_path / "c")
     assert not (tmp_path / "t").exists()
+    # Asked again, by a scheduler that retries what fails, it says so at once.
+    monkeypatch.setattr(Search, "run_epoch", None)
+    with pytest.raises(SearchError, match=r"E1_darts_single_digits_s3: the .* loss is .*epoch"):
+        run(c, "test", data, tmp_path / "t", tmp_path / "c")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
@@ -456,18 +473,18 @@ def test_no_step_waits_for_the_device(
     """But for DSNAS's draw, before a step: the host must know which op to run."""
     if size == "large":
         monkeypatch.setattr(spatial, "SMALL_MAP", 0)
-    trainer = Trainer(config(method=method, level=level), dataset, CPU)
+    trainer = Search(config(method=method, level=level), dataset, CPU)
     list(trainer.run_epoch())  # what is cached per draw is there from now on
-    x, y, _ = next(trainer.train.epoch())
+    x, y, _ = next(trainer.batches["train"].epoch())
     window = Window(trainer.space, CPU)
-    moment = trainer.moment("train")
-    draw = trainer.method.draw(trainer.alpha, trainer.candidates, trainer.draws, moment)
+    context = trainer.context("train")
+    draw = trainer.method.draw(trainer.alpha, trainer.candidates, trainer.draws, context)
     monkeypatch.setattr(trainer.method, "draw", lambda *_: draw)
-    trainer._pass("train", x, y, window, trains=True)
+    trainer.step("train", x, y, window, trains=True)
     with _Syncs() as syncs:
-        x, y, _ = next(trainer.train.epoch())
+        x, y, _ = next(trainer.batches["train"].epoch())
         if level == "bi":
-            trainer._pass("search", x, y, window, trains=True)
-        trainer._pass("train", x, y, window, trains=True)
+            trainer.step("search", x, y, window, trains=True)
+        trainer.step("train", x, y, window, trains=True)
         trainer.weight_optimizer.zero_grad()
     assert syncs.seen == []

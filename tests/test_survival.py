@@ -263,8 +263,8 @@ def test_asked_to_stop_it_goes_on_from_there_to_the_same_bytes(
 
 def test_a_second_sigint_stops_at_once(data: Path, tmp_path: Path) -> None:
     slow = (
-        "from wiring.search import Trainer, runner; runner.SPOKEN_EVERY = 0.0; import time; "
-        "run_epoch = Trainer.run_epoch; Trainer.run_epoch = "
+        "from wiring.search import Search, runner; runner.SPOKEN_EVERY = 0.0; import time; "
+        "run_epoch = Search.run_epoch; Search.run_epoch = "
         "lambda self: time.sleep(600) if self.epoch else run_epoch(self)"
     )
     process = started(config(), data, tmp_path, slow)
@@ -342,16 +342,16 @@ def test_out_of_memory_names_what_to_lower(data: Path, tmp_path: Path) -> None:
 
 def explode() -> None:
     """After the fourth step of the third epoch, the 16th of all, a weight is not finite."""
-    from wiring.search import Trainer
+    from wiring.search import Search
 
-    step_weights = Trainer._step_weights
+    step_weights = Search._step_weights
 
-    def exploding(self: Trainer) -> None:
+    def exploding(self: Search) -> None:
         step_weights(self)
         if self.steps == 15:
             self.net.classifier.data.fill_(float("nan"))
 
-    Trainer._step_weights = exploding  # type: ignore[method-assign]
+    Search._step_weights = exploding  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -513,19 +513,19 @@ class Tracked:
         self.address = address
 
     def __call__(self) -> None:
-        from wiring.search import Trainer
+        from wiring.search import Search
 
         os.environ["MLFLOW_TRACKING_URI"] = self.address
-        run_epoch = Trainer.run_epoch
+        run_epoch = Search.run_epoch
 
-        def waiting(self: Trainer) -> Iterator[Any]:
+        def waiting(self: Search) -> Iterator[Any]:
             if self.epoch == 2:
                 Path("waits").touch()
                 while Path("waits").exists():
                     time.sleep(0.05)
             return run_epoch(self)
 
-        Trainer.run_epoch = waiting  # type: ignore[method-assign]
+        Search.run_epoch = waiting  # type: ignore[method-assign]
 
 
 def test_a_server_that_dies_under_a_search_is_given_the_rest_later(

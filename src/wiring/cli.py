@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 from wiring.config import ClaimsConfig, DatasetConfig, ReportConfig, SearchConfig
 from wiring.config.model import Model
 from wiring.errors import InputError
+from wiring.job.stops import Stops
 from wiring.study import read_study
 
 FAILED, BAD_INPUT = 1, 2
@@ -97,19 +98,20 @@ def search(
     """Run a search, or resume it from its last checkpoint."""
     config = _parse(SearchConfig, search, "search")
     _speak(log)
-    os.environ.update(config.run.environment)
-    try:
-        from wiring.search import SearchError, StoppedError, run
-    except KeyboardInterrupt:  # torch takes seconds to import
-        _end(f"{config.id}: stopped by SIGINT before it began", 128 + signal.SIGINT)
-    try:
-        run(config, scale, data, out, checkpoints)
-    except KeyboardInterrupt:
-        _end(f"{config.id}: stopped at once", 128 + signal.SIGINT)
-    except StoppedError as error:
-        _end(str(error), 128 + error.signal)
-    except SearchError as error:
-        _end(str(error), FAILED)
+    with Stops() as stops:
+        os.environ.update(config.run.environment)
+        from wiring.job.run import SearchError, StoppedError, run
+
+        try:
+            if stops.asked:  # torch takes seconds to import
+                _end(f"{config.id}: stopped by {stops.name} before it began", 128 + stops.asked)
+            run(config, scale, data, out, checkpoints, stops)
+        except KeyboardInterrupt:
+            _end(f"{config.id}: stopped at once", 128 + signal.SIGINT)
+        except StoppedError as error:
+            _end(str(error), 128 + error.signal)
+        except SearchError as error:
+            _end(str(error), FAILED)
 
 
 @app.command()

@@ -1,19 +1,15 @@
 """Local costs, credit, loss and entropy, and how exactly the conservation laws hold."""
 
-from wiring.measure.passes import backward
-from wiring.measure.probe import CostProbe, by_outcome, one_by_one, sample_credit
-from wiring.measure.samples import SampleStatistics, sample_statistics
-from wiring.measure.window import StepRecord, Window, scalar_row
+from wiring.measure.measurement import Measurement, measure, measure_each
+from wiring.measure.samples import SampleStatistics, SampleSums, sample_statistics
+from wiring.measure.window import Window
 
 __all__ = [
-    "CostProbe",
+    "Measurement",
     "SampleStatistics",
-    "StepRecord",
+    "SampleSums",
     "Window",
-    "backward",
-    "by_outcome",
-    "one_by_one",
-    "sample_credit",
+    "measure",
+    "measure_each",
     "sample_statistics",
-    "scalar_row",
 ]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wiring.config import SpaceConfig
 from wiring.measure.samples import SampleStatistics
-from wiring.space import Draw, plan_of, slot_places
+from wiring.space import Draw, plan_of
 from wiring.space.spatial import weighted_dots
 
 Split = Callable[[SampleStatistics], Tensor]
@@ -77,22 +77,3 @@ class CostProbe:
         dots = weighted_dots([gradient for gradient, _ in parts], blocks, self._weights)
         for (_, costs), own in zip(parts, dots, strict=True):
             costs[:, cell, first : first + own.shape[1]] = own
-
-
-def sample_credit(space: SpaceConfig, draw: Draw, probe: CostProbe) -> Tensor:
-    """The own credit of each sample on each edge, sum_o Z C, summed over the cells.
-
-    Args:
-        space: the search space.
-        draw: what was evaluated.
-        probe: filled, split :func:`one_by_one`.
-
-    Returns:
-        (B, edges), float64; in units of a whole batch, so that the mean over samples is the
-        credit of the batch.
-    """
-    cost = (probe.direct + probe.path).sum(1)
-    places = slot_places(space, draw.active, cost.device)
-    credit = cost.new_zeros(len(cost), len(space.edges))
-    credit.index_add_(1, places // len(space.ops), cost * draw.gates.flatten()[places].double())
-    return credit * len(cost)

@@ -34,3 +34,70 @@ def sample_statistics(logits: Tensor, labels: Tensor) -> SampleStatistics:
         entropy = -(log_p.exp() * log_p).sum(1)
         correct = logits.argmax(1) == labels
     return SampleStatistics(loss, entropy, correct)
+
+
+class SampleSums(NamedTuple):
+    """Sums over samples of what :class:`SampleStatistics` holds, and how many samples there were.
+
+    Attributes:
+        loss: nats, all samples.
+        entropy: nats, all samples.
+        correct: number of correctly classified samples.
+        loss_correct: nats, the correctly classified samples.
+        loss_wrong: nats, the wrongly classified ones.
+        entropy_correct: nats, likewise.
+        entropy_wrong: nats, likewise.
+        samples: number of samples.
+    """
+
+    loss: float = 0.0
+    entropy: float = 0.0
+    correct: float = 0.0
+    loss_correct: float = 0.0
+    loss_wrong: float = 0.0
+    entropy_correct: float = 0.0
+    entropy_wrong: float = 0.0
+    samples: float = 0.0
+
+    def plus(self, other: SampleSums) -> SampleSums:
+        """The sums over both."""
+        return SampleSums(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def means(self) -> dict[str, float]:
+        """Means under the trajectory's names; NaN for a mean over no sample."""
+
+        def mean(total: float, count: float) -> float:
+            return total / count if count else float("nan")
+
+        wrong = self.samples - self.correct
+        return {
+            "loss": mean(self.loss, self.samples),
+            "entropy": mean(self.entropy, self.samples),
+            "accuracy": mean(self.correct, self.samples),
+            "loss_correct": mean(self.loss_correct, self.correct),
+            "loss_wrong": mean(self.loss_wrong, wrong),
+            "entropy_correct": mean(self.entropy_correct, self.correct),
+            "entropy_wrong": mean(self.entropy_wrong, wrong),
+        }
+
+    @classmethod
+    def of(cls, sums: Tensor, samples: int) -> SampleSums:
+        """From a total of :func:`device_sums`; the host waits for it."""
+        return cls._make([*sums.tolist(), float(samples)])
+
+
+def device_sums(statistics: SampleStatistics) -> Tensor:
+    """The first seven of :class:`SampleSums` for one batch, float64 on the device: no wait."""
+    loss, entropy = statistics.loss.detach().double(), statistics.entropy.double()
+    correct = statistics.correct.double()
+    return torch.stack(
+        [
+            loss.sum(),
+            entropy.sum(),
+            correct.sum(),
+            loss @ correct,
+            loss @ (1 - correct),
+            entropy @ correct,
+            entropy @ (1 - correct),
+        ]
+    )

@@ -1,6 +1,8 @@
-"""Run one search: the supernet's weights, alpha, and the record of both."""
+"""One search: the supernet's weights and alpha learn, and every window says what they did.
 
-from wiring.search.runner import SearchError, StoppedError, run
-from wiring.search.trainer import Trainer
+A search yields rows; who writes, shows or checkpoints them is none of its business (`wiring.job`).
+"""
 
-__all__ = ["SearchError", "StoppedError", "Trainer", "run"]
+from wiring.search.search import Row, Search
+
+__all__ = ["Row", "Search"]

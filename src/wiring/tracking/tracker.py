@@ -100,6 +100,20 @@ class Tracker:
         self._epochs += 1
         self._put(view.Sample(int(row["step"]), store.now(), view.epoch_metrics(row)))
 
+    def row(self, table: str, values: Mapping[str, Any], step: int, shape: Shape) -> None:
+        """Log a row of the trajectory.
+
+        Args:
+            table: the row's table; samples are not logged.
+            values: its fields.
+            step: weight steps done.
+            shape: the axes of the arrays.
+        """
+        if table == "steps":
+            self.log_window(values, shape)
+        elif table == "epochs":
+            self.log_epoch({**values, "step": step})
+
     def finish(self, trajectory: Path) -> None:
         """Complete the run from the trajectory that was written.
 

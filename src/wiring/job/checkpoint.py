@@ -18,6 +18,8 @@ import torch
 from wiring.files import atomic_file
 
 KEPT = 2
+ASIDE = "aside"
+"""Folder of checkpoints that the search cannot go on from."""
 DIGITS = 6
 """Of the epoch in a name, so that names sort as epochs do."""
 _FAULTS = (OSError, RuntimeError, EOFError, LookupError, TypeError, ValueError, UnpicklingError)
@@ -52,8 +54,8 @@ def newest(folder: Path) -> Path | None:
 def load(folder: Path, identity: Mapping[str, str], device: torch.device) -> dict[str, Any] | None:
     """The state of the newest checkpoint that is sound and of this very search, if there is one.
 
-    The others are removed, and a message names each: one that stayed would count as newer than
-    those that the search is going to write.
+    A damaged one is removed, one of another search is kept aside, and a message names each: one
+    that stayed would count as newer than those that the search is going to write.
 
     Args:
         folder: of this search's checkpoints; nobody else may be writing there.
@@ -78,6 +80,11 @@ def load(folder: Path, identity: Mapping[str, str], device: torch.device) -> dic
             if not other:
                 return state
             fault = f"made with another {', '.join(other)}"
+            # It may be wanted: by whoever goes back to the settings that it was made with.
+            (folder / ASIDE).mkdir(exist_ok=True)
+            log.warning("%s: %s: kept aside in %s/", path, fault, ASIDE)
+            path.replace(folder / ASIDE / path.name)
+            continue
         log.warning("%s: %s: removed, trying the one before", path, fault)
         path.unlink()
     return None

@@ -1,0 +1,61 @@
+"""SIGINT and SIGTERM: heard, not obeyed at once."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+log = logging.getLogger("wiring")
+
+
+class Stops:
+    """Collects the signals that ask a process to stop, from `with` to the process's end.
+
+    One stop of a cluster's job arrives several times, from Slurm, srun and Snakemake, and some of
+    it late: a handler that were put back would let the last one kill the process in the middle of
+    its farewell. So a further SIGTERM never has an effect. A second SIGINT comes from somebody who
+    will not wait: it raises KeyboardInterrupt, once.
+
+    Attributes:
+        asked: the first signal that came; None as long as none has.
+    """
+
+    def __init__(self) -> None:
+        self.asked: int | None = None
+        self._interrupted = 0
+
+    def __enter__(self) -> Stops:
+        """Hear both signals from now on; one that is ignored already stays so."""
+        # Only the main thread may say what a signal does.
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                # `nohup command &` starts it with SIGINT ignored: somebody meant that.
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, self._hear)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Be deaf to both for what is left of the process.
+
+        Python puts handlers back when it ends: a late signal would then decide on the exit code.
+        """
+        for number in SIGNALS:
+            if signal.getsignal(number) == self._hear:
+                signal.signal(number, signal.SIG_IGN)
+
+    @property
+    def name(self) -> str:
+        """The name of the signal that asked."""
+        return "" if self.asked is None else signal.Signals(self.asked).name
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self.asked is None:
+            self.asked = number
+            log.info("%s: stopping after this epoch", self.name)
+        if number == signal.SIGINT:
+            self._interrupted += 1
+            if self._interrupted == 2:
+                raise KeyboardInterrupt

@@ -1,0 +1,275 @@
+"""The steps of a search, single-level and bi-level."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wiring.config import SearchConfig
+from wiring.data.batches import Batches
+from wiring.data.dataset import Dataset
+from wiring.measure import Measurement, SampleSums, Window, measure
+from wiring.methods.common import probabilities
+from wiring.methods.protocol import Context, load_method
+from wiring.search.evaluate import TestSet
+from wiring.search.follow import Followed
+from wiring.space import Candidates, Draw, Supernet
+from wiring.trajectory import Shape
+
+
+class Row(NamedTuple):
+    """One row of the trajectory: the table's name, and a value for each of its fields."""
+
+    table: str
+    values: dict[str, Any]
+
+
+class Search:
+    """Everything that a search changes, and the steps that change it.
+
+    All chance comes from CPU generators seeded by the config, so draws, batches and augmentation
+    are the same on every device. Weights that take no part in a step are left alone by it: no
+    momentum, no weight decay.
+
+    Args:
+        config: the search.
+        dataset: what it trains on.
+        device: where it computes.
+
+    Attributes:
+        epoch: epochs done.
+        steps: weight steps done.
+        lost: the step whose loss was the first that is not finite; None while all were.
+    """
+
+    def __init__(self, config: SearchConfig, dataset: Dataset, device: torch.device) -> None:
+        self.config, self.space, self.device = config, config.space, device
+        self.method = load_method(config.method, config.method_settings)
+        self.candidates = Candidates.of(self.space, device)
+        self.shape = Shape(self.space.cells, self.space.edges, self.space.ops)
+        seeds = np.random.SeedSequence(config.seed).generate_state(4).tolist()
+        weights, alphas, data, draws = (torch.Generator().manual_seed(seed) for seed in seeds)
+        self.data, self.draws = data, draws
+        self._build(dataset, weights, alphas)
+        self._batch(dataset, data)
+        self.test = TestSet(dataset, device)
+        self.epoch = self.steps = 0
+        self.lost: int | None = None
+
+    def _build(self, dataset: Dataset, weights: torch.Generator, alphas: torch.Generator) -> None:
+        """The supernet, alpha and their optimizers."""
+        config, space = self.config, self.space
+        channels = dataset.train_images.shape[1]
+        self.net = Supernet(space, channels, dataset.classes, weights).to(self.device)
+        # 40 to 112 numbers decide the search: float64 costs nothing.
+        size = (len(space.edges), len(space.ops))
+        alpha = torch.randn(size, generator=alphas, dtype=torch.float64) * config.alpha.init_std
+        self.alpha = nn.Parameter(alpha.to(self.device))
+        w, a = config.weights, config.alpha
+        self.weight_optimizer = torch.optim.SGD(
+            self.net.parameters(), w.lr, w.momentum, weight_decay=w.weight_decay, fused=True
+        )
+        for weight in self.net.parameters():
+            # The fused kernel wants every buffer at once; a zero buffer is the same first step.
+            self.weight_optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+            self.weight_optimizer, config.train.epochs, w.lr_min
+        )
+        self.alpha_optimizer = torch.optim.Adam(
+            [self.alpha], a.lr, (a.beta1, a.beta2), weight_decay=a.weight_decay, fused=True
+        )
+
+    def _batch(self, dataset: Dataset, data: torch.Generator) -> None:
+        """The batches of each split, and the samples that are followed."""
+        config, device = self.config.train, self.device
+        images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
+
+        def batches(indices: Tensor | None) -> Batches:
+            return Batches(
+                images,
+                labels,
+                dataset.mean,
+                dataset.std,
+                config.batch_size,
+                config.augment,
+                data,
+                indices,
+            )
+
+        self.batches: dict[str, Batches] = {}
+        if self.config.level == "bi":
+            mask = dataset.search_mask
+            self.batches["train"] = batches((~mask).nonzero()[:, 0])
+            self.batches["search"] = batches(mask.nonzero()[:, 0])
+        else:
+            self.batches["train"] = batches(None)
+        self.followed = Followed(self.batches, config.followed_samples)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done."""
+        return self.epoch >= self.config.train.all_epochs
+
+    def context(self, split: str) -> Context:
+        """When and what for the gates of a pass over a split are drawn."""
+        train = self.config.train
+        progress = (self.epoch - train.frozen_epochs) / train.epochs
+        return Context(split == self.config.learning_split, min(max(progress, 0.0), 1.0))
+
+    def run_epoch(self) -> Iterator[Row]:
+        """Do one epoch: train, or only measure if the config freezes this one.
+
+        Yields:
+            A row of `steps` at the end of each window and split, then one of `epochs` for each
+            split and the test set, then one of `samples` for each followed sample.
+        """
+        trains = self.config.train.trains(self.epoch)
+        ends = self._window_ends()
+        windows = {split: Window(self.space, self.device) for split in self.batches}
+        sums = dict.fromkeys(self.batches, SampleSums())
+        held_out = self.batches["search"].cycle() if "search" in self.batches else None
+        for done, (x, y, _) in enumerate(self.batches["train"].epoch(), start=1):
+            if held_out is not None:
+                x_held, y_held, _ = next(held_out)
+                self.step("search", x_held, y_held, windows["search"], trains=trains)
+            self.step("train", x, y, windows["train"], trains=trains)
+            self.steps += 1
+            if done in ends:
+                for split, window in windows.items():
+                    sums[split] = sums[split].plus(window.sums())
+                    yield Row("steps", self._window_row(split, window))
+                windows = {split: Window(self.space, self.device) for split in self.batches}
+        rate = 0.0
+        if trains:
+            rate = float(self.schedule.get_last_lr()[0])
+            self.schedule.step()
+        sums["test"] = self.test.evaluate(
+            self.net, self.method.evaluation(self.alpha, self.candidates)
+        )
+        for split, total in sums.items():
+            yield Row("epochs", self._epoch_row(split, total, rate))
+        for split in self.followed.splits:
+            for values in self.followed.rows(self.net, split, self._repeatable_draw()):
+                yield Row("samples", {"epoch": self.epoch, "split": split, **values})
+        self.epoch += 1
+
+    def step(self, split: str, x: Tensor, y: Tensor, window: Window, *, trains: bool) -> None:
+        """One batch of a split: draw, measure, step alpha, step weights.
+
+        Args:
+            split: `train` or `search`.
+            x: (B, channels, H, W), normalised.
+            y: (B), class indices.
+            window: takes what was measured.
+            trains: whether what learns from this split takes a step.
+        """
+        context = self.context(split)
+        draw = self.method.draw(self.alpha, self.candidates, self.draws, context)
+        weights = trains and split == "train"
+        measured = measure(self.net, x, y, draw, weights=weights, amp=self.config.run.amp)
+        window.add(measured)
+        if trains and context.learns:
+            self.step_alpha(draw, measured, context)
+        if weights:
+            self.step_weights()
+
+    def step_alpha(self, draw: Draw, measured: Measurement, context: Context) -> None:
+        """Turn the local costs into alpha's gradient, and descend."""
+        settings = self.config.alpha
+        if not settings.lr:
+            return
+        cost = measured.cost.sum(0)
+        if settings.cost_clamp is not None:
+            cost = cost.clamp(-settings.cost_clamp, settings.cost_clamp)
+        self.alpha.grad = self.method.gradient(self.alpha, self.candidates, draw, cost, context)
+        if settings.grad_clip is not None:
+            nn.utils.clip_grad_norm_([self.alpha], settings.grad_clip, foreach=True)
+        self.alpha_optimizer.step()
+
+    def step_weights(self) -> None:
+        """Descend along the gradients that the measurement left."""
+        if self.config.weights.grad_clip is not None:
+            nn.utils.clip_grad_norm_(
+                self.net.parameters(), self.config.weights.grad_clip, foreach=True
+            )
+        self.weight_optimizer.step()
+        self.weight_optimizer.zero_grad()
+
+    def _window_ends(self) -> set[int]:
+        """The steps of an epoch at which its windows end."""
+        steps, windows = self.batches["train"].steps_per_epoch, self.config.train.windows_per_epoch
+        return {round(steps * (k + 1) / windows) for k in range(windows)}
+
+    def _window_row(self, split: str, window: Window) -> dict[str, Any]:
+        alpha = self.alpha.detach()
+        row = window.row()
+        if self.lost is None and not math.isfinite(float(row["loss"])):
+            self.lost = self.steps - window.steps + window.first_lost()
+        return {
+            "step": self.steps,
+            "epoch": self.epoch,
+            "split": split,
+            "steps": window.steps,
+            "samples": window.samples,
+            "alpha": alpha.masked_fill(~self.candidates.mask, -torch.inf).cpu().numpy(),
+            "probability": probabilities(alpha, self.candidates).cpu().numpy(),
+            **row,
+        }
+
+    def _epoch_row(self, split: str, sums: SampleSums, rate: float) -> dict[str, Any]:
+        return {
+            "epoch": self.epoch,
+            "split": split,
+            "samples": int(sums.samples),
+            "lr": rate,
+            "genotype": json.dumps(self.genotype()),
+            **sums.means(),
+        }
+
+    def _repeatable_draw(self) -> Draw:
+        """Gates from the same noise at each call: only alpha changes them."""
+        noise = torch.Generator().manual_seed(self.config.seed)
+        context = self.context(self.config.learning_split)
+        return self.method.draw(self.alpha, self.candidates, noise, context)
+
+    def genotype(self) -> dict[str, str]:
+        """The most probable op of each edge."""
+        columns = probabilities(self.alpha.detach(), self.candidates).argmax(-1).tolist()
+        return {
+            str(edge): self.space.ops[column]
+            for edge, column in zip(self.space.edges, columns, strict=True)
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the rest of the search depends on, at the end of an epoch."""
+        return {
+            "epoch": self.epoch,
+            "steps": self.steps,
+            "net": self.net.state_dict(),
+            "alpha": self.alpha.detach(),
+            "weight_optimizer": self.weight_optimizer.state_dict(),
+            "alpha_optimizer": self.alpha_optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "generators": [self.data.get_state(), self.draws.get_state()],
+            "batches": {split: batches.state_dict() for split, batches in self.batches.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where :meth:`state_dict` was taken."""
+        self.epoch, self.steps = state["epoch"], state["steps"]
+        self.net.load_state_dict(state["net"])
+        with torch.no_grad():
+            self.alpha.copy_(state["alpha"])
+        self.weight_optimizer.load_state_dict(state["weight_optimizer"])
+        self.alpha_optimizer.load_state_dict(state["alpha_optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        for generator, saved in zip((self.data, self.draws), state["generators"], strict=True):
+            generator.set_state(saved.cpu())
+        for split, batches in self.batches.items():
+            batches.load_state_dict(state["batches"][split])
