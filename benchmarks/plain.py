@@ -70,5 +70,5 @@ def forward(net: Supernet, images: Tensor, gates: Tensor) -> Tensor:
                         z = gates[cell, row, space.ops.index(op)]
                         total = total + z * evaluate(net, cell, edge, op, states[edge.source])
             states.append(total)
-                s0, s1 = s1, torch.cat([states[node] for node in space.outputs], 1)
+        s0, s1 = s1, torch.cat([states[node] for node in space.outputs], 1)
     return s1.mean((2, 3)) @ net.classifier.T
