@@ -1,6 +1,6 @@
 """Put the verdict table of a scale's results into a page, between its two markers.
 
-python tools/verdicts.py results/embedded/claims/claims.json README.md
+python tools/verdicts.py results/embedded/claims/claims.json docs/results.md
 """
 
 from __future__ import annotations
