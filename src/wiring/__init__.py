@@ -1,3 +1,3 @@
 """Watch how the wiring of a differentiable neural architecture search evolves, and why."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
