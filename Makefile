@@ -23,7 +23,7 @@ PROGRESS := awk '/[0-9] MB\)/ { sub(/^ +/, ""); print "  " $$0; fflush() } \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env reproduce test lint format bench ui pull publish clean lock
+.PHONY: help env reproduce test lint format docs bench ui pull publish clean lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,13 @@ format: env ## Rewrite the code in the project's style
 	$(BIN)/ruff format
 	$(BIN)/snakefmt Snakefile workflow
 
+docs: .venv/.docs ## Build the documentation's site, in site/; a broken link ends it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+.venv/.docs: requirements-docs.txt .venv/.installed
+	$(INSTALL) --quiet -r requirements-docs.txt
+	@touch $@
+
 bench: env ## Time a search step
 	$(BIN)/python -m benchmarks.step
 
@@ -100,7 +107,7 @@ publish: env ## Record the finished results of dvc.yaml's scales in DVC and git,
 	git diff --cached --quiet || git commit --message "Results: $(PUBLISHED)"
 
 clean: ## Delete caches; results and .venv stay
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis site
 	find . -name .venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 lock: env ## Lock what pyproject.toml asks for (UPGRADE=1 for the newest versions)

@@ -10,19 +10,14 @@ import pytest
 import yaml
 
 import wiring
+from tools import pages
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("", "docs/**/", "config/", "benchmarks/", "tests/**/", "src/**/")
 PAGES = sorted(
     {path.relative_to(ROOT).as_posix() for folder in FOLDERS for path in ROOT.glob(f"{folder}*.md")}
 )
-PROSE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]+`|<!--.*?-->", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\(\s*<?([^)>\s]+)>?[^)]*\)")
-
-
-def prose(page: Path) -> str:
-    """A page without its code and comments."""
-    return PROSE.sub("`", page.read_text(encoding="utf-8"))
+SITE = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))
 
 
 def anchors(page: Path) -> set[str]:
@@ -39,9 +34,7 @@ def anchors(page: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     path = ROOT / page
-    for target in LINK.findall(prose(path)):
-        if re.match(r"[a-z]+:", target):
-            continue
+    for target in pages.links(path):
         name, _, anchor = target.partition("#")
         linked = (path.parent / name).resolve() if name else path
         assert linked.is_relative_to(ROOT), f"{target} leads out of the project"
@@ -51,9 +44,29 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 def test_the_test_of_links_sees_them() -> None:
-    assert {"docs/science.md", "LICENSE"} <= set(LINK.findall(prose(ROOT / "README.md")))
+    assert {"docs/science.md", "docs/wiring.gif", "LICENSE"} <= set(pages.links(ROOT / "README.md"))
     assert "run" in anchors(ROOT / "config/README.md")
     assert "fact-1-cost-loss-entropy" in anchors(ROOT / "docs/science.md")
+
+
+def test_every_page_is_reached_from_readme_and_in_the_sites_menu() -> None:
+    reached = [path.relative_to(ROOT).as_posix() for path in pages.reached(ROOT / "README.md")]
+    assert len(set(reached)) == len(reached)
+    menu = re.findall(r"'([^']+\.md)'", str(SITE["nav"]))
+    assert sorted(menu) == sorted(path for path in reached if path.endswith(".md")) == PAGES
+
+
+def test_every_module_has_a_place_in_the_api() -> None:
+    content = "".join(pages.api().values())
+    for path in (ROOT / "src/wiring").rglob("*.py"):
+        module = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
+        module = module.removesuffix(".__init__")
+        if module != "wiring" and "._" not in module:
+            assert re.search(rf"^::: {module}$", content, re.MULTILINE), module
+
+
+def test_the_site_fetches_no_font() -> None:
+    assert SITE["theme"]["font"] is False
 
 
 def test_readme_is_short() -> None:

@@ -11,10 +11,12 @@ from tools import lock
 
 MAIN = lock.MAIN_LOCK.read_text(encoding="utf-8")
 CUDA = lock.CUDA_LOCK.read_text(encoding="utf-8")
+DOCS = lock.DOCS_LOCK.read_text(encoding="utf-8")
 ENVIRONMENT = lock.ENVIRONMENT.read_text(encoding="utf-8")
 PROJECT = tomllib.loads((lock.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 DIRECT = [Requirement(r) for r in [*PROJECT["dependencies"], *EXTRAS["dev"]]]
+FOR_DOCS = [Requirement(r) for r in EXTRAS["docs"]]
 
 
 def version(entry: lock.Entry) -> str:
@@ -44,20 +46,21 @@ def test_conda_gets_every_locked_package() -> None:
     assert packages["pip"] == [*(e.pin for e in lock.parse(MAIN)), "--editable ."]
 
 
-@pytest.mark.parametrize("requirement", DIRECT, ids=str)
+@pytest.mark.parametrize("requirement", [*DIRECT, *FOR_DOCS], ids=str)
 def test_direct_dependency_is_locked_within_its_bounds(requirement: Requirement) -> None:
     name = canonicalize_name(requirement.name)
-    versions = [version(e) for e in lock.parse(MAIN) if e.name == name]
+    text = DOCS if requirement in FOR_DOCS else MAIN
+    versions = [version(e) for e in lock.parse(text) if e.name == name]
     assert versions
     assert all(v in requirement.specifier for v in versions)
 
 
 def test_nothing_is_locked_as_direct_that_is_not() -> None:
     direct = {e.name for e in lock.parse(MAIN) if any(v.startswith("wiring ") for v in e.via)}
-    assert direct == {canonicalize_name(r.name) for r in DIRECT}
+    assert direct == lock.direct() == {canonicalize_name(r.name) for r in DIRECT}
 
 
-@pytest.mark.parametrize("text", [MAIN, CUDA], ids=["main", "cuda"])
+@pytest.mark.parametrize("text", [MAIN, CUDA, DOCS], ids=["main", "cuda", "docs"])
 def test_every_package_is_pinned_and_hashed(text: str) -> None:
     for entry in lock.parse(text):
         assert version(entry)
@@ -79,6 +82,14 @@ def test_cuda_libraries_are_apart() -> None:
     assert lock.split([*main, *cuda]) == (main, cuda)
     # Linux alone has CUDA builds of torch; elsewhere the second lock must be empty.
     assert all("sys_platform == 'linux'" in e.pin for e in cuda)
+
+
+def test_what_only_the_documentation_needs_is_apart() -> None:
+    main, docs = lock.parse(MAIN), lock.parse(DOCS)
+    assert lock.split_docs([*main, *docs]) == (main, docs)
+    assert not {e.name for e in main} & {e.name for e in docs}
+    wanted = {v for e in main for v in e.via}
+    assert not wanted & {e.name for e in docs}  # so that it changes no other lock
 
 
 def test_split_follows_the_closure() -> None:

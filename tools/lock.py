@@ -3,6 +3,7 @@
 PyPI's torch for Linux is a CUDA build that needs gigabytes of libraries; the CPU build, which is
 not on PyPI, needs none of them. So `requirements.txt` fits every machine, `requirements-cuda.txt`
 holds what only a CUDA build of torch needs, and `requirements-cpu.txt` names the CPU build.
+`requirements-docs.txt` holds what only `make docs` needs, so that nobody else waits for it.
 `environment.yml` says the same to conda, where pip finds the CUDA libraries by itself.
 """
 
@@ -14,14 +15,19 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 MAIN_LOCK = ROOT / "requirements.txt"
 CPU_LOCK = ROOT / "requirements-cpu.txt"
 CUDA_LOCK = ROOT / "requirements-cuda.txt"
+DOCS_LOCK = ROOT / "requirements-docs.txt"
 ENVIRONMENT = ROOT / "environment.yml"
 
 # uv cannot see the official CPU wheel, so we pin it by hand:
@@ -37,6 +43,7 @@ CPU_LOCK_TEXT = f"""\
     --hash={TORCH_CPU_HASH}
 """
 CUDA_HEADER = "# What only a CUDA build of torch needs besides. Written by `make lock`.\n"
+DOCS_HEADER = "# What only `make docs` needs besides. Written by `make lock`.\n"
 CONDA_HEADER = """\
 # The packages of requirements.txt, for conda. Written by `make lock`.
 # Locks: sha256:{digest}
@@ -81,13 +88,38 @@ def parse(lock: str) -> list[Entry]:
     return entries
 
 
+def only_for(names: Iterable[str], entries: Iterable[Entry]) -> set[str]:
+    """These packages, and those that nothing but they ask for."""
+    found, entries = set(names), list(entries)
+    while more := {e.name for e in entries if e.name not in found and found.issuperset(e.via)}:
+        found |= more
+    return found
+
+
 def split(entries: Iterable[Entry]) -> tuple[list[Entry], list[Entry]]:
     """Part what every machine needs from what nothing but torch's CUDA build asks for."""
     entries = list(entries)
-    cuda = {e.name for e in entries if re.match(r"nvidia-|cuda-|triton$", e.name)}
-    while more := {e.name for e in entries if e.name not in cuda and cuda.issuperset(e.via)}:
-        cuda |= more
+    cuda = only_for(
+        (e.name for e in entries if re.match(r"nvidia-|cuda-|triton$", e.name)), entries
+    )
     return [e for e in entries if e.name not in cuda], [e for e in entries if e.name in cuda]
+
+
+def split_docs(entries: Iterable[Entry]) -> tuple[list[Entry], list[Entry]]:
+    """Part what the package and its tests need from what nothing but the documentation asks for."""
+    entries = list(entries)
+    docs = only_for(direct("docs") - direct(), entries)
+    rest = [e for e in entries if e.name not in docs]
+    rest = [replace(e, via=tuple(v for v in e.via if v not in docs)) for e in rest]
+    return rest, [e for e in entries if e.name in docs]
+
+
+def direct(*extras: str) -> set[str]:
+    """The names of what pyproject.toml asks for: in its extras, or without any for all but docs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    optional = project["optional-dependencies"]
+    lists = [optional[e] for e in extras] or [project["dependencies"], optional["dev"]]
+    return {canonicalize_name(Requirement(r).name) for group in lists for r in group}
 
 
 def environment(main_lock: str, cuda_lock: str) -> str:
@@ -102,7 +134,8 @@ def resolve(previous: str, *, upgrade: bool) -> list[Entry]:
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "requirements.txt"
         draft.write_text(previous, encoding="utf-8")
-        command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--extra=dev"]
+        command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml"]
+        command += ["--extra=dev", "--extra=docs"]
         command += ["--universal", "--python-version=3.11", "--generate-hashes", "--no-header"]
         command += ["--annotation-style=line", f"--output-file={draft}", "--quiet"]
         subprocess.run(command + ["--upgrade"] * upgrade, cwd=ROOT, check=True)
@@ -121,15 +154,21 @@ def main() -> None:
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions")
     upgrade = parser.parse_args().upgrade
 
-    previous = "".join(p.read_text(encoding="utf-8") for p in (MAIN_LOCK, CUDA_LOCK) if p.exists())
-    main_part, cuda_part = split(resolve(previous, upgrade=upgrade))
+    locks = (MAIN_LOCK, CUDA_LOCK, DOCS_LOCK)
+    previous = "".join(p.read_text(encoding="utf-8") for p in locks if p.exists())
+    rest, docs_part = split_docs(resolve(previous, upgrade=upgrade))
+    main_part, cuda_part = split(rest)
     main_lock = MAIN_HEADER + "".join(map(str, main_part))
     cuda_lock = CUDA_HEADER + "".join(map(str, cuda_part))
     MAIN_LOCK.write_text(main_lock, encoding="utf-8")
     CUDA_LOCK.write_text(cuda_lock, encoding="utf-8")
+    DOCS_LOCK.write_text(DOCS_HEADER + "".join(map(str, docs_part)), encoding="utf-8")
     CPU_LOCK.write_text(CPU_LOCK_TEXT, encoding="utf-8")
     ENVIRONMENT.write_text(environment(main_lock, cuda_lock), encoding="utf-8")
-    print(f"Locked {len(main_part)} packages and {len(cuda_part)} CUDA libraries of torch.")
+    print(
+        f"Locked {len(main_part)} packages, {len(cuda_part)} CUDA libraries of torch and "
+        f"{len(docs_part)} packages for the documentation."
+    )
 
 
 if __name__ == "__main__":
