@@ -111,4 +111,4 @@ clean: ## Delete caches; results and .venv stay
 	find . -name .venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 lock: env ## Lock what pyproject.toml asks for (UPGRADE=1 for the newest versions)
-	$(BIN)/python tools/lock.py $(if $(UPGRADE),--upgrade)
+	$(BIN)/python -m tools.lock $(if $(UPGRADE),--upgrade)

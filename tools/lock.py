@@ -4,7 +4,8 @@ PyPI's torch for Linux is a CUDA build that needs gigabytes of libraries; the CP
 not on PyPI, needs none of them. So `requirements.txt` fits every machine, `requirements-cuda.txt`
 holds what only a CUDA build of torch needs, and `requirements-cpu.txt` names the CPU build.
 `requirements-docs.txt` holds what only `make docs` needs, so that nobody else waits for it.
-`environment.yml` says the same to conda, where pip finds the CUDA libraries by itself.
+`environment.yml` says the same to conda, where pip finds the CUDA libraries by itself; `Dockerfile`
+and `wiring.def` install the locks in a container.
 """
 
 from __future__ import annotations
@@ -23,12 +24,16 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tools import containers
+
 ROOT = Path(__file__).resolve().parent.parent
 MAIN_LOCK = ROOT / "requirements.txt"
 CPU_LOCK = ROOT / "requirements-cpu.txt"
 CUDA_LOCK = ROOT / "requirements-cuda.txt"
 DOCS_LOCK = ROOT / "requirements-docs.txt"
 ENVIRONMENT = ROOT / "environment.yml"
+DOCKERFILE = ROOT / "Dockerfile"
+APPTAINER = ROOT / "wiring.def"
 
 # uv cannot see the official CPU wheel, so we pin it by hand:
 # torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl.
@@ -46,7 +51,7 @@ CUDA_HEADER = "# What only a CUDA build of torch needs besides. Written by `make
 DOCS_HEADER = "# What only `make docs` needs besides. Written by `make lock`.\n"
 CONDA_HEADER = """\
 # The packages of requirements.txt, for conda. Written by `make lock`.
-# Locks: sha256:{digest}
+# Locks: {digest}
 name: wiring
 channels:
   - conda-forge
@@ -122,11 +127,19 @@ def direct(*extras: str) -> set[str]:
     return {canonicalize_name(Requirement(r).name) for group in lists for r in group}
 
 
+def digest_of(main_lock: str, cuda_lock: str) -> str:
+    """What ties environment.yml and the containers to both locks, so that none changes alone."""
+    return f"sha256:{hashlib.sha256((main_lock + cuda_lock).encode()).hexdigest()}"
+
+
 def environment(main_lock: str, cuda_lock: str) -> str:
-    """Write environment.yml; its digest ties it to both locks, so none can change alone."""
-    digest = hashlib.sha256((main_lock + cuda_lock).encode()).hexdigest()
+    """Write environment.yml."""
     pins = "".join(f"      - {e.pin}\n" for e in parse(main_lock))
-    return CONDA_HEADER.format(digest=digest) + pins + "      - --editable .\n"
+    return (
+        CONDA_HEADER.format(digest=digest_of(main_lock, cuda_lock))
+        + pins
+        + "      - --editable .\n"
+    )
 
 
 def resolve(previous: str, *, upgrade: bool) -> list[Entry]:
@@ -165,6 +178,9 @@ def main() -> None:
     DOCS_LOCK.write_text(DOCS_HEADER + "".join(map(str, docs_part)), encoding="utf-8")
     CPU_LOCK.write_text(CPU_LOCK_TEXT, encoding="utf-8")
     ENVIRONMENT.write_text(environment(main_lock, cuda_lock), encoding="utf-8")
+    digest = digest_of(main_lock, cuda_lock)
+    DOCKERFILE.write_text(containers.dockerfile(digest), encoding="utf-8")
+    APPTAINER.write_text(containers.apptainer(digest), encoding="utf-8")
     print(
         f"Locked {len(main_part)} packages, {len(cuda_part)} CUDA libraries of torch and "
         f"{len(docs_part)} packages for the documentation."

@@ -1,0 +1,21 @@
+# Written by `make lock`; docs/cluster.md says how to use it.
+#   docker build --tag wiring .                          (--build-arg torch=cuda for GPUs)
+FROM python:3.11-slim-bookworm
+LABEL wiring.locks="sha256:78ae38c9ee96143ecd9cfcfab18e1d11af4069ccc72e5bf085437f13a5bb190e"
+ENV DO_NOT_TRACK=true MLFLOW_DISABLE_TELEMETRY=true MPLBACKEND=Agg
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends git \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /opt/wiring
+ARG torch=cpu
+COPY requirements.txt requirements-cpu.txt requirements-cuda.txt ./
+RUN if [ "$torch" = cpu ]; then pip install --no-cache-dir --no-deps --require-hashes --extra-index-url https://download.pytorch.org/whl/cpu -r requirements-cpu.txt; fi \
+    && pip install --no-cache-dir --no-deps --require-hashes -r requirements.txt \
+    && if [ "$torch" = cuda ]; then pip install --no-cache-dir --no-deps --require-hashes -r requirements-cuda.txt; fi
+COPY pyproject.toml README.md LICENSE environment.yml Snakefile ./
+COPY workflow workflow
+COPY config config
+COPY src src
+RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
+    && ln -s workflow/profiles profiles
+CMD ["snakemake", "--cores", "all"]
