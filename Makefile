@@ -23,7 +23,7 @@ PROGRESS := awk '/[0-9] MB\)/ { sub(/^ +/, ""); print "  " $$0; fflush() } \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env reproduce test lint format docs bench ui pull publish clean lock
+.PHONY: help env reproduce test lint format docs graph bench ui pull publish clean lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
@@ -74,6 +74,9 @@ docs: .venv/.docs ## Build the documentation's site, in site/; a broken link end
 .venv/.docs: requirements-docs.txt .venv/.installed
 	$(INSTALL) --quiet -r requirements-docs.txt
 	@touch $@
+
+graph: env ## Draw the picture of the rules, with graphviz
+	$(BIN)/python -m tools.graph
 
 bench: env ## Time a search step
 	$(BIN)/python -m benchmarks.step

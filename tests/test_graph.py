@@ -1,0 +1,28 @@
+"""The picture of the rules shows the rules that there are."""
+
+import html
+import re
+
+from tools import graph
+
+
+def test_the_picture_is_of_this_workflow() -> None:
+    fresh = graph.text(graph.reduced(graph.edges(graph.asked())))
+    assert graph.DOT.read_text("utf-8") == fresh, "run `make graph`"
+
+
+def test_the_drawing_is_of_the_graph() -> None:
+    edges = re.findall(r'"(\w+)" -> "(\w+)"', graph.DOT.read_text("utf-8"))
+    titles = re.findall(r"<title>(.*?)</title>", graph.SVG.read_text("utf-8"))
+    drawn = {tuple(t.split("->")) for t in map(html.unescape, titles) if "->" in t}
+    assert drawn == set(edges)
+
+
+def test_only_edges_that_no_longer_way_implies_are_kept() -> None:
+    direct = {("search", "dynamics"), ("dynamics", "all"), ("prepare", "search")}
+    assert graph.reduced(direct | {("search", "all"), ("prepare", "all")}) == direct
+
+
+def test_edges_are_read_by_name() -> None:
+    dot = 'digraph {\n\t0[label = "all", color = "0"];\n\t1[label = "page"];\n\t1 -> 0\n}'
+    assert graph.edges(dot) == {("page", "all")}
