@@ -69,6 +69,11 @@ def test_the_site_fetches_no_font() -> None:
     assert SITE["theme"]["font"] is False
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_no_formula_is_taken_for_a_tag(page: str) -> None:
+    assert not re.findall(r"<[A-Za-z/][^>]*>", pages.prose(ROOT / page))
+
+
 def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 200
 

@@ -18,7 +18,7 @@ def test_the_drawing_is_of_the_graph() -> None:
     assert drawn == set(edges)
 
 
-def test_only_edges_that_no_longer_way_implies_are_kept() -> None:
+def test_an_edge_is_left_out_where_there_is_another_way() -> None:
     direct = {("search", "dynamics"), ("dynamics", "all"), ("prepare", "search")}
     assert graph.reduced(direct | {("search", "all"), ("prepare", "all")}) == direct
 

@@ -2,7 +2,8 @@
 
     python -m tools.graph
 
-Snakemake tells the graph. Kept of it are the edges that no longer way implies, in a fixed order.
+Snakemake tells the graph. Kept of it are the edges between whose ends there is no other way, in a
+fixed order.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def edges(dot: str) -> Edges:
 
 
 def reduced(graph: Edges) -> Edges:
-    """The edges between whose ends there is no longer way."""
+    """The edges between whose ends there is no other way."""
 
     def after(rule: str) -> set[str]:
         found = {rule}

@@ -21,9 +21,14 @@ CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]+`|<!--.*?-->", re.MULTILINE | re.DO
 LINK = re.compile(r"\]\(\s*<?([^)>\s]+)>?[^)]*\)")
 
 
+def prose(page: Path) -> str:
+    """A page without its code and comments."""
+    return CODE.sub("`", page.read_text(encoding="utf-8"))
+
+
 def links(page: Path) -> list[str]:
-    """The targets of a page's links and pictures within the repository, code left out."""
-    found = LINK.findall(CODE.sub("`", page.read_text(encoding="utf-8")))
+    """The targets of a page's links and pictures within the repository."""
+    found = LINK.findall(prose(page))
     return [target for target in found if not re.match(r"[a-z]+:", target)]
 
 
@@ -69,7 +74,7 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
     from mkdocs.structure.files import File
 
     for file in list(files):
-        if file.src_dir == config.docs_dir:
+        if file.src_dir == config.docs_dir and file.src_uri not in config.extra_css:
             files.remove(file)
     for path in reached(ROOT / "README.md"):
         uri = path.relative_to(ROOT).as_posix()
