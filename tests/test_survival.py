@@ -34,7 +34,7 @@ METHODS, LEVELS = ("darts", "dsnas", "proxylessnas", "snas", "uniform"), ("singl
 KILLED = -signal.SIGKILL
 # A server that has imported everything forks a process in no time.
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["wiring.search", "mlflow.tracking", "tests.test_survival"])
+SERVER.set_forkserver_preload(["wiring.job.run", "mlflow.tracking", "tests.test_survival"])
 
 pytestmark = pytest.mark.slow
 
@@ -65,17 +65,17 @@ def search(text: str, data: Path, root: Path, fault: Callable[[], None] | None =
     """One search, a checkpoint after every epoch, in this process; its error goes to a file."""
     import torch
 
-    from wiring.search import run, runner
+    from wiring.job import run as job
 
     torch.set_num_threads(1)
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{root}/mlflow.db"
     os.chdir(root)
-    runner.CHECKPOINT_EVERY = 0.0
+    job.CHECKPOINT_EVERY = 0.0
     if fault is not None:
         fault()
     searched = SearchConfig.model_validate_json(text)
     try:
-        run(searched, "test", data, root / "out", root / "checkpoints")
+        job.run(searched, "test", data, root / "out", root / "checkpoints")
     except BaseException as error:
         (root / "error").write_text(f"{type(error).__name__}: {error}")
         raise SystemExit(1) from error
@@ -93,7 +93,8 @@ def finish(config: SearchConfig, data: Path, root: Path) -> Trajectory:
     process.join(300)
     said = (root / "error").read_text() if (root / "error").exists() else ""
     assert process.exitcode == 0, said
-    assert not (root / "checkpoints").exists()
+    assert len(list((root / "checkpoints").glob(f"{config.train.all_epochs:06d}-*.pt"))) == 1
+    assert not list((root / "checkpoints").rglob(".*"))
     assert not [path.name for path in root.iterdir() if path.name.startswith(".")]
     return Trajectory.read(root / "out")
 
@@ -191,7 +192,7 @@ def test_killed_inside_a_write_it_ends_in_the_same_bytes(data: Path, tmp_path: P
     """A checkpoint flushes twice, the trajectory seven times: kill at each kind of moment."""
     c = config("snas", "bi")
     whole = finish(c, data, tmp_path / "whole")
-    flushes = 2 * (c.train.epochs - 1)
+    flushes = 2 * c.train.epochs
     for count in (1, 2, 3, flushes, flushes + 1, flushes + 3, flushes + 5, flushes + 6):
         root = tmp_path / str(count)
         process = start(c, data, root, KillAtSync(count))
@@ -204,7 +205,7 @@ def started(
     config: SearchConfig, data: Path, root: Path, before: str = ""
 ) -> subprocess.Popen[str]:
     """The command of a search, as the workflow calls it; it tells of every epoch."""
-    told = "from wiring.search import runner; runner.SPOKEN_EVERY = 0.0"
+    told = "from wiring.job import progress; progress.SPOKEN_EVERY = 0.0"
     program = f"import sys; {before or told}; from wiring.cli import app; app()"
     words = ["search", config.canonical, "--scale=test", f"--data={data}", f"--out={root}/out"]
     return subprocess.Popen(
@@ -261,9 +262,40 @@ def test_asked_to_stop_it_goes_on_from_there_to_the_same_bytes(
     assert files(Trajectory.read(tmp_path / "out")) == files(whole)
 
 
+def test_stops_that_go_on_arriving_change_nothing(data: Path, tmp_path: Path) -> None:
+    """From the first SIGTERM to the end of the process, however late the last of them comes."""
+    c = config(train={"epochs": 400, "batch_size": 16})
+    process = started(c, data, tmp_path)
+    heard(process, "  epoch ")
+    while process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.001)
+    _, rest = process.communicate(timeout=300)
+    assert process.returncode == 128 + signal.SIGTERM, rest
+    assert rest.count("stopping after this epoch") == 1
+    assert "stopped by SIGTERM after epoch" in rest
+    assert list((tmp_path / "checkpoints").glob("*.pt"))
+
+
+def test_a_sigint_that_is_ignored_on_entry_stays_ignored(data: Path, tmp_path: Path) -> None:
+    """`nohup command &`, from a script."""
+    ignores = (
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+        "from wiring.job import progress; progress.SPOKEN_EVERY = 0.0"
+    )
+    process = started(config(train={"epochs": 12, "batch_size": 16}), data, tmp_path, ignores)
+    heard(process, "  epoch ")
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=300)
+    assert process.returncode == 0, rest
+    assert "stopp" not in rest
+    assert (tmp_path / "out/manifest.json").is_file()
+
+
 def test_a_second_sigint_stops_at_once(data: Path, tmp_path: Path) -> None:
     slow = (
-        "from wiring.search import Search, runner; runner.SPOKEN_EVERY = 0.0; import time; "
+        "from wiring.job import progress; progress.SPOKEN_EVERY = 0.0; import time; "
+        "from wiring.search import Search; "
         "run_epoch = Search.run_epoch; Search.run_epoch = "
         "lambda self: time.sleep(600) if self.epoch else run_epoch(self)"
     )
@@ -279,14 +311,12 @@ def test_a_second_sigint_stops_at_once(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGINT, 128 + signal.SIGINT), (signal.SIGTERM, -signal.SIGTERM)],
+    "number",
+    [signal.SIGINT, signal.SIGTERM],
     ids=["SIGINT", "SIGTERM"],
 )
-def test_asked_to_stop_before_it_begins(
-    data: Path, tmp_path: Path, number: signal.Signals, code: int
-) -> None:
-    """While it imports torch, for seconds: a shell gives either code as 128 + the signal's."""
+def test_asked_to_stop_before_it_begins(data: Path, tmp_path: Path, number: signal.Signals) -> None:
+    """While it imports torch, for seconds."""
     waits = (
         "import time; from importlib.abc import MetaPathFinder; "
         "wait = lambda: print('torch', file=sys.stderr, flush=True) or time.sleep(600); "
@@ -297,7 +327,8 @@ def test_asked_to_stop_before_it_begins(
     heard(process, "torch")
     process.send_signal(number)
     _, rest = process.communicate(timeout=300)
-    assert process.returncode == code, rest
+    assert process.returncode == 128 + number, rest
+    assert f"stopped by {number.name} before it began" in rest
     assert "Traceback" not in rest
     assert not any(tmp_path.glob("out*"))
 
@@ -344,14 +375,14 @@ def explode() -> None:
     """After the fourth step of the third epoch, the 16th of all, a weight is not finite."""
     from wiring.search import Search
 
-    step_weights = Search._step_weights
+    step_weights = Search.step_weights
 
     def exploding(self: Search) -> None:
         step_weights(self)
         if self.steps == 15:
             self.net.classifier.data.fill_(float("nan"))
 
-    Search._step_weights = exploding  # type: ignore[method-assign]
+    Search.step_weights = exploding  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -605,7 +636,7 @@ def test_errors_of_the_system_are_passed_on(data: Path, tmp_path: Path) -> None:
 
 
 def deny() -> None:
-    from wiring.search import checkpoint
+    from wiring.job import checkpoint
 
     def refuse(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", "checkpoints")

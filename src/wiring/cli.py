@@ -99,15 +99,15 @@ def search(
     config = _parse(SearchConfig, search, "search")
     _speak(log)
     with Stops() as stops:
-        os.environ.update(config.run.environment)
-        from wiring.job.run import SearchError, StoppedError, run
-
         try:
-            if stops.asked:  # torch takes seconds to import
-                _end(f"{config.id}: stopped by {stops.name} before it began", 128 + stops.asked)
+            os.environ.update(config.run.environment)
+            from wiring.job.run import SearchError, StoppedError, run
+
+            stops.patient = True
             run(config, scale, data, out, checkpoints, stops)
         except KeyboardInterrupt:
-            _end(f"{config.id}: stopped at once", 128 + signal.SIGINT)
+            when = "at once" if stops.patient else f"by {stops.name} before it began"
+            _end(f"{config.id}: stopped {when}", 128 + (stops.asked or signal.SIGINT))
         except StoppedError as error:
             _end(str(error), 128 + error.signal)
         except SearchError as error:

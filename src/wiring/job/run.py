@@ -79,7 +79,9 @@ def run(
     with _sentences(config):
         device = machine.prepare(config)
         clear_leftovers(out)
-        _Job(config, scale, load(data), out, checkpoints, device, stops or Stops()).run()
+        _Job(
+            config, scale, load(data), out, checkpoints, device, stops or Stops(patient=True)
+        ).run()
 
 
 class _Job:

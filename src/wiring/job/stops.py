@@ -21,10 +21,13 @@ class Stops:
 
     Attributes:
         asked: the first signal that came; None as long as none has.
+        patient: whether the first signal waits for somebody to look at :attr:`asked`; else it
+            raises KeyboardInterrupt at once, for there is nothing yet to bring to an end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, patient: bool = False) -> None:
         self.asked: int | None = None
+        self.patient = patient
         self._interrupted = 0
 
     def __enter__(self) -> Stops:
@@ -54,6 +57,8 @@ class Stops:
     def _hear(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if self.asked is None:
             self.asked = number
+            if not self.patient:
+                raise KeyboardInterrupt
             log.info("%s: stopping after this epoch", self.name)
         if number == signal.SIGINT:
             self._interrupted += 1
