@@ -218,6 +218,34 @@ def report(
     write(read_study(scale_file), Dynamics.read(tables), claims, overview, out)
 
 
+@app.command()
+def provenance(
+    stage: Annotated[str, typer.Argument(metavar="STAGE|SCALE_FILE", help="What to look behind.")],
+    search: Annotated[str | None, typer.Argument(help="A search of that scale file.")] = None,
+) -> None:
+    """Print the digest of the code behind a stage or a search, its files, and what is left out."""
+    from wiring.provenance import STAGES, code_digest, excluded, files_behind, method_digest
+
+    method = None
+    if search is not None:
+        searches = load_scale(Path(stage)).searches(stage)
+        if search not in searches:
+            raise ConfigError(f"{stage}: no search {search!r}, expected an id of its searches")
+        stage, method = "trajectories", searches[search].method
+    if stage not in STAGES:
+        raise ConfigError(f"unknown stage {stage!r}, expected one of {', '.join(STAGES)}")
+    typer.echo(f"{code_digest(stage)}  {stage}")
+    if method is not None:
+        typer.echo(f"{method_digest(method)}  the method {method}")
+    typer.echo("\nMade again when one of these changes its meaning:")
+    here = Path.cwd()
+    for path in files_behind(stage, method):
+        typer.echo(f"  {path.relative_to(here) if path.is_relative_to(here) else path}")
+    typer.echo("\nImported, and left out:")
+    for module, reason in excluded(stage).items():
+        typer.echo(f"  {module}: {reason}")
+
+
 @track.command()
 def init(
     scale: Annotated[str, typer.Argument(help="Name of the scale.")],

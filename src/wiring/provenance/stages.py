@@ -1,0 +1,30 @@
+"""All that is decided by hand: where a stage begins, and what cannot change its results."""
+
+STAGES: dict[str, tuple[str, ...]] = {
+    "data": ("wiring.data.prepare",),
+    "trajectories": ("wiring.search.runner",),
+    "dynamics": ("wiring.dynamics.store",),
+    "claims": ("wiring.claims.store",),
+    "figures": ("wiring.figures.draw",),
+    "report": ("wiring.report.write",),
+}
+"""Stage -> the modules that its command calls; what they import is found, not listed."""
+
+EXCLUDED: dict[str, str] = {
+    "wiring": "the release's number: a release alone changes no result",
+    "wiring.config.errors": "words for faults of the input: what raises them writes nothing",
+    "wiring.files": "writes whole or not at all the bytes that it is given",
+    "wiring.provenance": "says what is stale, and computes nothing",
+    "wiring.search.memory": "where memory comes from, not what is in it",
+    "wiring.tracking": "shows what the trajectory holds, and hands nothing back but its run's id",
+}
+"""Module, or package with all below it -> why no result depends on it.
+
+The package `wiring` itself stands for its own `__init__` alone.
+"""
+
+PLUGINS: dict[str, str] = {"wiring.methods": "trajectories"}
+"""Group of entry points -> the stage that loads its members; each is digested by itself."""
+
+COLLECTORS: dict[str, str] = {}
+"""Module that imports all it finds in a package -> the package, whose modules then count for it."""
