@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
@@ -20,9 +20,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tests.code_edits import METHOD, ROLES, other_layout, other_meaning, other_words
+from tests.code_edits import edited as changed
 from tests.ports import answers, other_addresses, silent_port
 from wiring.config import load_scale
-from wiring.provenance import CODE, code_digest, method_digest
 from wiring.trajectory import Trajectory
 
 ROOT = Path(__file__).parents[1]
@@ -284,27 +285,73 @@ def test_a_seed_removed_runs_no_search(project: Path) -> None:
 
 @pytest.mark.parametrize("old_time", [False, True], ids=["new time", "old time"])
 @pytest.mark.parametrize(
-    ("module", "plan"),
+    ("role", "plan"),
     [
-        ("space/plan.py", searching(*EXPERIMENTS)),
-        ("trajectory/writer.py", searching(*EXPERIMENTS)),
-        ("data/prepare.py", {"prepare": 1, **searching(*EXPERIMENTS)}),
-        ("config/search.py", {"prepare": 1, **searching(*EXPERIMENTS)}),
-        ("dynamics/summary.py", following(*EXPERIMENTS)),
-        ("claims/judge.py", JUDGING),
-        ("config/scale.py", {**JUDGING, **DRAWING, "overview": 1}),
-        ("figures/style.py", {**DRAWING, "overview": 1}),
-        ("report/style.css", {"index": 1, "page": len(EXPERIMENTS), "all": 1}),
-        ("tracking/view.py", NOTHING),
-        ("cli.py", NOTHING),
+        ("supernet", searching(*EXPERIMENTS)),
+        ("costs", searching(*EXPERIMENTS)),
+        ("writer", searching(*EXPERIMENTS)),
+        ("a method", searching("E1", "E5", "E7", method=METHOD)),
+        ("preparing", {"prepare": 1, **searching(*EXPERIMENTS)}),
+        ("settings", {"prepare": 1, **searching(*EXPERIMENTS)}),
+        ("a statistic", following(*EXPERIMENTS)),
+        ("a claim", JUDGING),
+        ("scale", {**JUDGING, **DRAWING, "overview": 1}),
+        ("a figure", {**DRAWING, "overview": 1}),
+        ("style of pages", {"index": 1, "page": len(EXPERIMENTS), "all": 1}),
+        ("tracking", NOTHING),
+        ("file handling", NOTHING),
+        ("command line", NOTHING),
     ],
 )
 def test_changed_code_reruns_what_it_computes(
-    project: Path, module: str, plan: Mapping[str, int], old_time: bool
+    project: Path, role: str, plan: Mapping[str, int], old_time: bool
 ) -> None:
-    path = project / "src/wiring" / module
-    with edited(path, "\n", "\n\n", old_time=old_time):
+    with changed(project / "src/wiring" / ROLES[role], other_meaning, old_time=old_time):
         assert planned(project) == plan
+
+
+def test_a_learning_rate_of_the_code_reruns_every_search(project: Path) -> None:
+    def other_rates(content: bytes) -> bytes:
+        return re.sub(rb"(?m)^( +lr: \w+ = )[\d.e-]+", rb"\g<1>0.007", content)
+
+    with changed(project / "src/wiring" / ROLES["settings"], other_rates):
+        assert planned(project)["search"] == len(SEARCHES)
+
+
+def test_other_layout_comments_and_texts_rerun_nothing(project: Path) -> None:
+    """In every module at once, errors and messages included."""
+    with ExitStack() as edits:
+        for path in (project / "src/wiring").rglob("*.py"):
+            other = other_layout(other_words(path.read_text())).encode()
+            edits.enter_context(changed(path, lambda _, other=other: other))
+        (project / "README.md").write_text("edited")
+        assert planned(project) == NOTHING
+
+
+def test_what_is_new_reruns_no_search(project: Path) -> None:
+    """A method, registered as an installed package has it; a figure and a claim, in use."""
+    source = project / "src"
+    info = source / "novel-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: novel\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[wiring.methods]\nnovel = wiring.methods.novel:Novel\n")
+    roles = ("a method", "a figure", "a claim", "a statistic")
+    novel = [(source / "wiring" / ROLES[role]).with_name("novel.py") for role in roles]
+    try:
+        for path in novel:
+            path.write_text("NOVEL = 1\n")
+        assert planned(project) == NOTHING
+        with ExitStack() as edits:
+            for role in roles[1:]:
+                name = f"wiring.{Path(ROLES[role]).parent.name}.novel"
+                use = f"\nfrom {name} import NOVEL\n".encode()
+                path = source / "wiring" / ROLES[role]
+                edits.enter_context(changed(path, lambda content, use=use: content + use))
+            assert planned(project) == following(*EXPERIMENTS)
+    finally:
+        shutil.rmtree(info)
+        for path in novel:
+            path.unlink(missing_ok=True)
 
 
 def test_the_content_of_an_input_counts_and_its_time_does_not(project: Path) -> None:
@@ -410,19 +457,6 @@ def test_every_scale_is_planned_by_the_same_rules(bare: Path, scale: str) -> Non
     rules = set(re.findall(r"^([\w-]+) +\d+$", done.stdout + done.stderr, flags=re.MULTILINE))
     experiments = load_scale(ROOT / f"config/{scale}.yaml").experiments
     assert rules == {"prepare", "search", *following(*experiments), "total"}
-
-
-def test_dvc_names_the_code_that_snakemake_watches() -> None:
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    for stage, code in CODE.items():
-        named = [dep for dep in stages[stage]["do"]["deps"] if dep.startswith("src/")]
-        assert named == sorted(f"src/wiring/{part}" for part in code), stage
-    named = [dep for dep in stages["metrics"]["do"]["deps"] if dep.startswith("src/")]
-    assert named == sorted(f"src/wiring/{part}" for part in CODE["dynamics"])
-    both = {f"src/wiring/{part}" for part in (*CODE["dynamics"], *CODE["claims"])}
-    named = [dep for dep in stages["experiments"]["do"]["deps"] if dep.startswith("src/")]
-    assert named == sorted(both)
-    assert set(stages) == {*CODE, "experiments", "metrics"}
 
 
 def test_dvc_records_every_result_of_snakemake(bare: Path) -> None:
@@ -636,7 +670,7 @@ def test_a_fresh_clone_has_nothing_to_do_and_misses_no_change(
         assert planned(place) == NOTHING
     with edited(place / "config/smoke.yaml", "lr: 0.01", "lr: 0.02"):
         assert planned(place) == searching("E1", "E5", "E7")
-    with edited(place / "src/wiring/dynamics/summary.py", "\n", "\n\n", old_time=True):
+    with changed(place / "src/wiring" / ROLES["a statistic"], other_meaning, old_time=True):
         assert planned(place) == following(*EXPERIMENTS)
 
 
@@ -743,23 +777,3 @@ def test_what_was_damaged_on_its_way_is_removed_and_made_again_alone(
     assert f"{RESULTS}/figures/overview.svg: not what was published (MD5" in said, said
     assert not figure.exists()
     assert planned(clone) == {"overview": 1, "index": 1, "all": 1}
-
-
-def test_the_code_of_a_plugged_in_method_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = tmp_path / "plugged"
-    package.mkdir()
-    (package / "__init__.py").write_text("raise RuntimeError('must not be imported')")
-    (package / "method.py").write_text("one")
-    info = tmp_path / "plugged-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[wiring.methods]\nplugged = plugged.method:Method\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    first = method_digest.__wrapped__("plugged")
-    assert len(first) == 64
-    (package / "method.py").write_text("two")
-    assert method_digest.__wrapped__("plugged") != first
-    assert method_digest("dsnas") == ""
-    assert len({code_digest(stage) for stage in CODE}) == len(CODE)

@@ -67,10 +67,10 @@ class Package:
         """What is behind modules.
 
         Args:
-            roots: their names.
+            roots: their names; a package stands for all that its `__init__` hands on.
         """
         found = Closure(set(), {}, [])
-        waiting = [(root, "a root") for root in roots]
+        waiting = [(each, root) for root in roots for each in self._whole(root)]
         while waiting:
             module, whence = waiting.pop()
             if module in found.modules or module in found.excluded:
@@ -78,7 +78,7 @@ class Package:
             if reason := self.reason(module):
                 found.excluded[module] = reason
             elif module not in self.modules:
-                found.escapes.append(f"{whence}: {module} is not there")
+                found.escapes.append(f"{whence}: no module {module} is there")
             else:
                 found.modules.add(module)
                 found.escapes.extend(self._escapes(module))
@@ -145,22 +145,22 @@ class Package:
     def _needs(self, module: str) -> set[str]:
         """The modules of the package that a module needs directly."""
         found: set[str] = set()
-        for wanted in self.meaning(module).imports:
-            origin = self.origin(wanted)
-            if origin.module.split(".")[0] != self.name:
-                continue
-            found.add(origin.module)
-            if origin.name is None and self._is_package(origin.module):
-                # A package as a value: any name that it hands on may be meant.
-                for statement in self._tree(origin.module):
-                    for each in self._imports(origin.module, statement):
-                        found.add(self.origin(each).module)
+        for origin in map(self.origin, self.meaning(module).imports):
+            found |= self._whole(origin.module) if origin.name is None else {origin.module}
         if module in self.collectors:
             below = self.collectors[module] + "."
-            found |= {each for each in self.modules if each.startswith(below)}
+            found.update(each for each in self.modules if each.startswith(below))
+        # Python runs the __init__ of every package that a module lies in.
         parts = module.split(".")
-        found |= {".".join(parts[:count]) for count in range(1, len(parts))}
+        found.update(".".join(parts[:count]) for count in range(1, len(parts)))
         return {each for each in found if each.split(".")[0] == self.name}
+
+    def _whole(self, module: str) -> set[str]:
+        """A module as a value; of a package, any name that it hands on may be meant."""
+        if not self._is_package(module):
+            return {module}
+        handed = [each for s in self._tree(module) for each in self._imports(module, s)]
+        return {module, *(self.origin(each).module for each in handed)}
 
     def _escapes(self, module: str) -> list[str]:
         found = self.meaning(module)
