@@ -116,16 +116,16 @@ class Package:
         found: dict[Path, None] = {}
         for module in modules:
             folder = self.modules[module].parent
-            beside = {path.name: path for path in self._shipped if path.is_relative_to(folder)}
+            beside = [path for path in self._shipped if path.is_relative_to(folder)]
             names = {string.rpartition("/")[2] for string in self.meaning(module).strings}
-            waiting = [path for name, path in beside.items() if name in names]
+            waiting = [path for path in beside if path.name in names]
             while waiting:
                 path = waiting.pop()
                 if path not in found:
                     found[path] = None
                     # A template names others.
                     content = path.read_bytes()
-                    waiting += [beside[name] for name in beside if name.encode() in content]
+                    waiting += [each for each in beside if each.name.encode() in content]
         return sorted(found)
 
     def origin(self, wanted: Import) -> Import:
@@ -169,18 +169,22 @@ class Package:
             said += [
                 f"{module}: {each} reaches what no import names" for each in sorted(found.dynamic)
             ]
-        for group in found.groups - self.groups:
-            said.append(f"{module}: entry points of {group or 'any group'} are not looked after")
-        for wanted in found.imports:
-            origin = self.origin(wanted)
-            known = origin.name is None or not self._is_package(origin.module)
-            if not known and not self.reason(origin.module):
-                code = self._code(origin.module)
-                bound = meaning(code, origin.module)
-                defined = {n.name for n in code if isinstance(n, ast.FunctionDef | ast.ClassDef)}
-                if origin.name not in bound.names | defined:
-                    said.append(f"{module}: {origin.module} does not say what {origin.name} is")
+        said += [
+            f"{module}: entry points of {group or 'any group'} are not looked after"
+            for group in found.groups - self.groups
+        ]
+        for origin in map(self.origin, found.imports):
+            if origin.name is not None and not self._defines(origin.module, origin.name):
+                said.append(f"{module}: {origin.module} does not say what {origin.name} is")
         return said
+
+    def _defines(self, module: str, name: str) -> bool:
+        """Whether a name is a module's own; what is no package is not looked into."""
+        if not self._is_package(module) or self.reason(module):
+            return True
+        code = self._code(module)
+        defined = {s.name for s in code if isinstance(s, ast.FunctionDef | ast.ClassDef)}
+        return name in meaning(code, module).names | defined
 
     def _code(self, module: str) -> list[ast.stmt]:
         """The statements of a module; of an `__init__`, those that do not just hand on names."""
