@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
+from functools import cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -115,6 +116,11 @@ def _does(message: ast.expr) -> bool:
     return sum(isinstance(node, doing) for node in ast.walk(message)) > 1  # one is itself
 
 
+@cache
+def _written(fields: tuple[str, ...]) -> list[str]:
+    return sorted({*fields} - UNWRITTEN)
+
+
 class _Writer:
     """Writes nodes, and remembers what they refer to."""
 
@@ -149,7 +155,7 @@ class _Writer:
 
     def plain(self, node: ast.AST) -> str:
         written = []
-        for field in sorted({*node._fields} - UNWRITTEN):
+        for field in _written(node._fields):
             value = getattr(node, field, None)
             if value is not None and (text := self.write(value)) != "[]":
                 written.append(f"{field}={text}")
