@@ -2,7 +2,7 @@
 
 STAGES: dict[str, tuple[str, ...]] = {
     "data": ("wiring.data.prepare",),
-    "trajectories": ("wiring.search.runner",),
+    "trajectories": ("wiring.job.run",),
     "dynamics": ("wiring.dynamics.store",),
     "claims": ("wiring.claims.store",),
     "figures": ("wiring.figures.draw",),
@@ -12,10 +12,12 @@ STAGES: dict[str, tuple[str, ...]] = {
 
 EXCLUDED: dict[str, str] = {
     "wiring": "the release's number: a release alone changes no result",
-    "wiring.config.errors": "words for faults of the input: what raises them writes nothing",
+    "wiring.errors": "words for faults of the input: what raises them writes nothing",
     "wiring.files": "writes whole or not at all the bytes that it is given",
     "wiring.provenance": "says what is stale, and computes nothing",
-    "wiring.search.memory": "where memory comes from, not what is in it",
+    "wiring.job.checkpoint": "gives back what it was given, or nothing",
+    "wiring.job.progress": "says how far a search is",
+    "wiring.job.stops": "hears signals: a search that stops goes on from where it was",
     "wiring.tracking": "shows what the trajectory holds, and hands nothing back but its run's id",
 }
 """Module, or package with all below it -> why no result depends on it.
