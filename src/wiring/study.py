@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wiring.claims.thresholds import check_thresholds
 from wiring.config import ScaleConfig, load_scale
 from wiring.data.split import check_dataset
 from wiring.errors import InputError
@@ -22,6 +23,7 @@ def read_study(path: Path) -> ScaleConfig:
         InputError: one sentence a fault, naming the file and the field.
     """
     scale = load_scale(path)
+    check_thresholds(scale.claims, f"{path}: claims")
     smallest = {
         name: check_dataset(dataset, f"{path}: datasets.{name}")
         for name, dataset in scale.datasets.items()

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from wiring.claims.judge import IntervalMethod, interval
+from wiring.claims.interval import IntervalMethod, interval
 from wiring.config import ClaimsConfig
 from wiring.dynamics import Dynamics
+from wiring.patterns import STATISTICS
 
-STATISTICS = ("width_gap", "growth", "edges_selected", "depth", "width", "test_accuracy")
+COMPARED = (
+    *(name for name, statistic in STATISTICS.items() if statistic.compared),
+    "test_accuracy",
+)
 """Columns of the searches table that are compared, besides each edge's final P(none)."""
 
 
@@ -105,4 +109,4 @@ def _statistics(searches: pd.DataFrame, last: pd.DataFrame) -> pd.DataFrame:
         f"P(none) {edge}": rows.set_index("seed")["p_none"]
         for edge, rows in own.groupby("edge", sort=False)
     }
-    return searches.set_index("seed")[list(STATISTICS)].astype(float).assign(**ends)
+    return searches.set_index("seed")[list(COMPARED)].astype(float).assign(**ends)

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy import stats
 
-from wiring.claims.claims import CLAIMS, Claim
+from wiring.claims.interval import IntervalMethod, interval
+from wiring.claims.thresholds import threshold_of
 from wiring.config import ClaimsConfig
 from wiring.dynamics import Dynamics
-
-FEW_SEEDS = 5
-"""With fewer seeds a bootstrap has too few distinct resamples to cover 95%."""
-
-IntervalMethod = Literal["BCa bootstrap", "Student t", "range", "none"]
+from wiring.patterns import CLAIMS, Claim
 
 
 @dataclass(frozen=True)
@@ -66,46 +59,6 @@ class Verdict:
     note: str
 
 
-def interval(
-    values: Sequence[float], confidence: float
-) -> tuple[float | None, float | None, IntervalMethod, str]:
-    """Interval of the mean over seeds.
-
-    Five seeds or more: BCa bootstrap (Efron 1987; 9,999 resamples, fixed seed). Two to four:
-    Student's t, exact for normal values. One: none. Seeds that are all equal give an interval
-    without width.
-
-    Args:
-        values: the statistic, one value a seed.
-        confidence: coverage, between 0 and 1.
-
-    Returns:
-        Lower end, upper end, method, and a note on how far it can be trusted.
-    """
-    sample = np.asarray(values, dtype=np.float64)
-    count = len(sample)
-    if count < 2:
-        return None, None, "none", "one seed gives no interval"
-    if np.ptp(sample) == 0:
-        low = high = float(sample[0])
-        note = "all seeds are equal: the interval has no width and does not show the true spread"
-        return low, high, "range", note
-    if count < FEW_SEEDS:
-        spread = stats.sem(sample) * stats.t.ppf((1 + confidence) / 2, count - 1)
-        note = f"weak: {count} seeds, and a t interval supposes normal values"
-        return float(sample.mean() - spread), float(sample.mean() + spread), "Student t", note
-    with warnings.catch_warnings():
-        # scipy warns, and returns NaN, where the jackknife is degenerate; the range stands in.
-        warnings.simplefilter("ignore")
-        ends = stats.bootstrap(
-            (sample,), np.mean, confidence_level=confidence, method="BCa", rng=0
-        ).confidence_interval
-    if math.isnan(ends.low) or math.isnan(ends.high):
-        note = "BCa is undefined for these values: their range is used"
-        return float(sample.min()), float(sample.max()), "range", note
-    return float(ends.low), float(ends.high), "BCa bootstrap", ""
-
-
 def judge(config: ClaimsConfig, dynamics: Dynamics) -> list[Verdict]:
     """Judge every claim in every condition to which it applies.
 
@@ -117,10 +70,10 @@ def judge(config: ClaimsConfig, dynamics: Dynamics) -> list[Verdict]:
         dynamics: the tables; only `searches` is read.
 
     Returns:
-        Verdicts by claim in the order of :data:`CLAIMS`, then by condition.
+        Verdicts by claim in the order of :data:`wiring.patterns.CLAIMS`, then by condition.
     """
     verdicts = []
-    for claim in CLAIMS:
+    for claim in CLAIMS.values():
         judged = dynamics.searches[claim.applies(dynamics.searches)].dropna(
             subset=[claim.statistic]
         )
@@ -131,7 +84,7 @@ def judge(config: ClaimsConfig, dynamics: Dynamics) -> list[Verdict]:
 
 def _verdict(claim: Claim, config: ClaimsConfig, rows: list[dict[Any, Any]]) -> Verdict:
     values = [float(row[claim.statistic]) for row in rows]
-    threshold = float(getattr(config, claim.threshold))
+    threshold = threshold_of(config, claim)
     low: float | None
     high: float | None
     method: IntervalMethod

@@ -1,8 +1,9 @@
-"""Pure functions from trajectories to tidy tables."""
+"""From trajectories to tidy tables, each trajectory once, and the tables as frames."""
 
-from wiring.dynamics.genotype import CellShape, cell_shape, uniform_shape
-from wiring.dynamics.store import TABLES, Dynamics, build, write_metrics
-from wiring.dynamics.summary import MEANINGS, summarise
+from wiring.dynamics.build import build
+from wiring.dynamics.frames import Dynamics
+from wiring.dynamics.metrics import write_metrics
+from wiring.dynamics.schema import MEANINGS, TABLES
 from wiring.dynamics.tables import (
     edge_table,
     op_table,
@@ -14,16 +15,12 @@ from wiring.dynamics.tables import (
 __all__ = [
     "MEANINGS",
     "TABLES",
-    "CellShape",
     "Dynamics",
     "build",
-    "cell_shape",
     "edge_table",
     "op_table",
     "phase_table",
     "sample_table",
     "statistics_table",
-    "summarise",
-    "uniform_shape",
     "write_metrics",
 ]

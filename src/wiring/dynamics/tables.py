@@ -13,26 +13,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wiring.patterns.readings import (
+    Array,
+    field,
+    none_probability,
+    sample_credit,
+    splits,
+    sum_over_cells,
+)
 from wiring.trajectory import EPOCH_FIELDS, Shape, Trajectory
-
-Array = np.ndarray[Any, np.dtype[np.float64]]
-
-
-def splits(trajectory: Trajectory) -> list[str]:
-    """The splits that the `steps` table holds: train, and search in bi-level."""
-    return [
-        split
-        for split in ("train", "search")
-        if split in trajectory.steps.column("split").unique().to_pylist()
-    ]
-
-
-def none_probability(trajectory: Trajectory) -> Array:
-    """P(none) after each window, shape (windows, E); zero where `none` is not a candidate."""
-    probability = _array(trajectory, "probability", trajectory.config.learning_split)
-    if "none" not in trajectory.shape.ops:
-        return np.zeros(probability.shape[:2])
-    return probability[..., trajectory.shape.ops.index("none")]
 
 
 def edge_table(trajectory: Trajectory) -> pd.DataFrame:
@@ -52,8 +41,8 @@ def edge_table(trajectory: Trajectory) -> pd.DataFrame:
             "edge_class": np.tile([edge.kind for edge in edges], windows),
             "free": np.tile([trajectory.config.space.free(edge) for edge in edges], windows),
             "p_none": none_probability(trajectory).ravel(),
-            "credit_direct": _array(trajectory, "credit_direct", split).sum(axis=1).ravel(),
-            "credit_path": _array(trajectory, "credit_path", split).sum(axis=1).ravel(),
+            "credit_direct": field(trajectory, "credit_direct", split).sum(axis=1).ravel(),
+            "credit_path": field(trajectory, "credit_path", split).sum(axis=1).ravel(),
         }
     )
 
@@ -68,17 +57,17 @@ def op_table(trajectory: Trajectory) -> pd.DataFrame:
     split = trajectory.config.learning_split
     shape = trajectory.shape
     windows = len(trajectory.column("step", split))
-    cost = _array(trajectory, "cost_mean", split)
+    cost = field(trajectory, "cost_mean", split)
     return pd.DataFrame(
         {
             **_keys(trajectory, split, len(shape.edges) * len(shape.ops)),
             "edge": np.tile(np.repeat(_names(shape), len(shape.ops)), windows),
             "op": np.tile(shape.ops, windows * len(shape.edges)),
-            "probability": _array(trajectory, "probability", split).ravel(),
+            "probability": field(trajectory, "probability", split).ravel(),
             "cost_mean": _mean_over_cells(cost).ravel(),
             "cost_sum": sum_over_cells(cost).ravel(),
             **{
-                name: _mean_over_cells(_array(trajectory, name, split)).ravel()
+                name: _mean_over_cells(field(trajectory, name, split)).ravel()
                 for name in ("cost_var", "cost_correct", "cost_wrong")
             },
         }
@@ -103,7 +92,7 @@ def statistics_table(trajectory: Trajectory) -> pd.DataFrame:
                 "split": split,
                 **{name: trajectory.column(name, split) for name in _MEASURED},
                 "credit": sum(
-                    _array(trajectory, f"credit_{way}", split).sum(axis=(1, 2))
+                    field(trajectory, f"credit_{way}", split).sum(axis=(1, 2))
                     for way in ("direct", "path")
                 ),
                 "own_correct": trajectory.column("credit_correct", split),
@@ -134,9 +123,7 @@ def sample_table(trajectory: Trajectory) -> pd.DataFrame:
     """
     names = ["epoch", "split", "sample", "label", "correct", "loss", "entropy"]
     table: pd.DataFrame = trajectory.samples.select(names).to_pandas()
-    flat = trajectory.samples["credit"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    by_edge = flat.astype(np.float64).reshape(len(table), len(trajectory.shape.edges))
-    table["credit"] = by_edge.sum(axis=1)
+    table["credit"] = sample_credit(trajectory)
     for name, value in reversed(_identity(trajectory).items()):
         table.insert(0, name, value)
     return table
@@ -157,9 +144,9 @@ def phase_table(trajectory: Trajectory) -> pd.DataFrame:
     }
     frames = []
     for phase, chosen in phases.items():
-        count = _array(trajectory, "count", split)[chosen]
-        mean = np.nan_to_num(_array(trajectory, "cost_mean", split)[chosen])
-        variance = np.nan_to_num(_array(trajectory, "cost_var", split)[chosen])
+        count = field(trajectory, "count", split)[chosen]
+        mean = np.nan_to_num(field(trajectory, "cost_mean", split)[chosen])
+        variance = np.nan_to_num(field(trajectory, "cost_var", split)[chosen])
         weight = count[:, None]
         total = count.sum(axis=0)
         with np.errstate(invalid="ignore"):
@@ -185,11 +172,6 @@ _MEASURED = tuple(EPOCH_FIELDS)
 _LAWS = ("residual_direct", "residual_inner", "residual_total", "skip_weight")
 
 
-def _array(trajectory: Trajectory, name: str, split: str) -> Array:
-    """A field as a float64 copy, so that sums lose nothing more."""
-    return np.array(trajectory.array(name, split), dtype=np.float64)
-
-
 def _names(shape: Shape) -> list[str]:
     return [str(edge) for edge in shape.edges]
 
@@ -206,11 +188,6 @@ def _keys(trajectory: Trajectory, split: str, repeat: int) -> dict[str, Any]:
         "step": np.repeat(trajectory.column("step", split).astype(np.int64), repeat),
         "epoch": np.repeat(trajectory.column("epoch", split).astype(np.int32), repeat),
     }
-
-
-def sum_over_cells(values: Array) -> Array:
-    """Sum over axis 1 without NaN; NaN where nothing else is there."""
-    return np.where(np.isnan(values).all(axis=1), np.nan, np.nansum(values, axis=1))
 
 
 def _mean_over_cells(values: Array) -> Array:

@@ -9,13 +9,14 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from wiring.claims.claims import CLAIMS
 from wiring.claims.contrasts import Contrast, contrast
 from wiring.claims.judge import Verdict, judge
+from wiring.claims.thresholds import check_thresholds, filled, threshold_of
 from wiring.config import ClaimsConfig
-from wiring.dynamics import MEANINGS, Dynamics
+from wiring.dynamics import Dynamics
 from wiring.errors import InputError
 from wiring.files import atomic_file
+from wiring.patterns import CLAIMS, STATISTICS
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,13 @@ class Definition:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A whole `claims.json`.
+    """A whole `claims.json`, or those of several experiments.
 
     Attributes:
-        config: the thresholds.
-        claims: id of each of :data:`CLAIMS` -> its definition.
-        verdicts: as :func:`judge` gives them.
-        contrasts: as :func:`contrast` gives them.
+        config: what it was judged by, every threshold included.
+        claims: id of each of :data:`wiring.patterns.CLAIMS` -> its definition.
+        verdicts: as :func:`wiring.claims.judge.judge` gives them.
+        contrasts: as :func:`wiring.claims.contrasts.contrast` gives them.
     """
 
     config: ClaimsConfig
@@ -59,24 +60,28 @@ class Judgement:
 
 
 def write(config: ClaimsConfig, dynamics: Dynamics, path: Path) -> None:
-    """Judge the tables and write what was found."""
+    """Judge the tables and write what was found.
+
+    Args:
+        config: the thresholds.
+        dynamics: the tables; `searches` and `edges` are read.
+        path: the `claims.json` to write.
+    """
     definitions = {
-        claim.id: asdict(
-            Definition(
-                claim.title,
-                claim.statistic,
-                MEANINGS[claim.statistic],
-                claim.scope,
-                getattr(config, claim.threshold),
-                claim.side,
-                claim.law,
-            )
+        claim.id: Definition(
+            claim.title,
+            claim.statistic,
+            STATISTICS[claim.statistic].meaning,
+            claim.scope,
+            threshold_of(config, claim),
+            claim.side,
+            claim.law,
         )
-        for claim in CLAIMS
+        for claim in CLAIMS.values()
     }
     content = {
-        "config": config.model_dump(mode="json"),
-        "claims": definitions,
+        "config": filled(config).model_dump(mode="json"),
+        "claims": {name: asdict(definition) for name, definition in definitions.items()},
         "verdicts": [asdict(verdict) for verdict in judge(config, dynamics)],
         "contrasts": [asdict(found) for found in contrast(config, dynamics)],
     }
@@ -84,13 +89,33 @@ def write(config: ClaimsConfig, dynamics: Dynamics, path: Path) -> None:
         file.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def read(path: Path) -> Judgement:
-    """Read a `claims.json`, which may come from elsewhere.
+def read(*paths: Path) -> Judgement:
+    """Read the `claims.json` of one or several experiments, which may come from elsewhere.
+
+    Returns:
+        All verdicts, by claim and then in the order of the files, and all contrasts.
 
     Raises:
-        OSError: it cannot be read.
-        InputError: it is not what :func:`write` writes: one sentence a fault.
+        OSError: a file cannot be read.
+        InputError: one is not what :func:`write` writes (one sentence a fault), or two were
+            judged by different thresholds.
     """
+    read = [_read(path) for path in paths]
+    first = read[0]
+    for path, other in zip(paths, read, strict=True):
+        if (other.config, other.claims) != (first.config, first.claims):
+            raise InputError(f"{path}: config: differs, expected that of {paths[0]}")
+    order = list(first.claims)
+    verdicts = [verdict for one in read for verdict in one.verdicts]
+    return Judgement(
+        first.config,
+        first.claims,
+        sorted(verdicts, key=lambda verdict: order.index(verdict.claim)),
+        [found for one in read for found in one.contrasts],
+    )
+
+
+def _read(path: Path) -> Judgement:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -99,7 +124,8 @@ def read(path: Path) -> Judgement:
         found = TypeAdapter(Judgement).validate_python(content)
     except ValidationError as error:
         raise InputError.from_validation(str(path), error) from None
-    known = {claim.id: claim.statistic for claim in CLAIMS}
+    check_thresholds(found.config, f"{path}: config")
+    known = {claim.id: claim.statistic for claim in CLAIMS.values()}
     if {name: claim.statistic for name, claim in found.claims.items()} != known:
         raise InputError(f"{path}: claims: expected {', '.join(known)}, by their own statistics")
     for number, verdict in enumerate(found.verdicts):

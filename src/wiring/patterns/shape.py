@@ -1,4 +1,4 @@
-"""Depth and width of a cell, and what both are by chance.
+"""Depth and width of a cell, and what both are by chance (what the width of P2 is held against).
 
 The definitions are those of Shu, Wang and Cai, *Understanding architectures learnt by cell-based
 neural architecture search*, ICLR 2020 (arXiv:1909.09569): depth counts the connections along the

@@ -1,0 +1,39 @@
+"""Where a claim applies: masks over the searches table, and the words that several share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SINGLE = "single-level searches whose alpha learns"
+BI = "bi-level searches whose alpha learns"
+
+
+def single_level(searches: pd.DataFrame) -> pd.Series[bool]:
+    """Single-level searches whose alpha learns and that have a free edge."""
+    return _learns(searches) & (searches["level"] == "single")
+
+
+def bi_level(searches: pd.DataFrame) -> pd.Series[bool]:
+    """Bi-level searches whose alpha learns and that have a free edge."""
+    return _learns(searches) & (searches["level"] == "bi")
+
+
+def uniform(searches: pd.DataFrame) -> pd.Series[bool]:
+    """Uniformly sampling searches in which every edge is free.
+
+    Where edges are deleted or fixed, the classes of edges no longer compare.
+    """
+    nodes = searches["nodes"]
+    return (searches["method"] == "uniform") & (searches["edges_free"] == nodes * (nodes + 3) // 2)
+
+
+def everywhere(searches: pd.DataFrame) -> pd.Series[bool]:
+    """Every search."""
+    return searches["search"].notna()
+
+
+def _learns(searches: pd.DataFrame) -> pd.Series[bool]:
+    return searches["alpha_learns"] & (searches["edges_free"] > 0)
