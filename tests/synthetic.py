@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from wiring.config import Edge, SearchConfig
-from wiring.trajectory import Shape, TrajectoryWriter
+from wiring.trajectory import Shape, Trajectory, TrajectoryWriter
 
 Course = Callable[[Edge, float], float]
 
@@ -35,8 +37,9 @@ def stays(edge: Edge, time: float) -> float:  # noqa: ARG001
 
 
 def deepens(edge: Edge, time: float) -> float:
-    """The inputs' edges into node 3 vanish: a chain is left."""
-    return 0.125 + 0.8 * time if str(edge) in {"0-3", "1-3"} else 0.12 - 0.05 * time
+    """The inputs' edges into all nodes but the first vanish: a chain is left."""
+    vanishes = edge.kind == "input" and edge.target > 2
+    return 0.125 + 0.8 * time if vanishes else 0.12 - 0.05 * time
 
 
 def config(**changes: Any) -> SearchConfig:
@@ -69,12 +72,13 @@ def write_search(
 
     Each op's cost is its edge's share of loss - entropy plus an offset per op that sums to zero,
     so every sum is known. Correct samples have cost -1 / (L E) an op (plus the offset), wrong
-    ones +1 / (L E), or the reverse; so has each followed sample. `inner` is what an op on 2-3
-    costs beyond an input edge's.
+    ones +1 / (L E), or the reverse; so has each followed sample. `inner` is what an op on an
+    intermediate edge costs beyond an input edge's.
     """
     shape = Shape(search.space.cells, search.space.edges, search.space.ops)
     edges, ops = len(shape.edges), len(shape.ops)
     generator = np.random.default_rng(search.seed)
+    inside = np.array([edge.kind == "intermediate" for edge in shape.edges])
     offset = 0.05 * (np.arange(ops) - (ops - 1) / 2) / ops
     folder = root / search.id
     writer = TrajectoryWriter(folder, shape)
@@ -92,9 +96,7 @@ def write_search(
         for split in ("train", "search") if search.level == "bi" else ("train",):
             gap = loss(time) - entropy(time) + (0.3 if split == "search" else 0.0)
             share = np.zeros((shape.cells, edges))
-            share[-1] = gap / edges
-            if inner:
-                share[-1, 4], share[-1, :4] = gap / edges + 0.8 * inner, gap / edges - 0.2 * inner
+            share[-1] = gap / edges + inner * (inside - inside.mean())
             cost = np.repeat(share[:, :, None], ops, axis=2) + offset
             cost[..., 0] = 0.0
             one = (1 if right_sign else -1) / (shape.cells * edges)
@@ -167,6 +169,21 @@ def write_search(
         }
     )
     return folder
+
+
+def altered(trajectory: Trajectory, **arrays: np.ndarray) -> Trajectory:
+    """The same trajectory with some fields of its steps replaced (shape (rows, ...))."""
+    steps = trajectory.steps
+    for name, values in arrays.items():
+        place = steps.schema.get_field_index(name)
+        field = steps.schema.field(name)
+        if pa.types.is_fixed_size_list(field.type):
+            flat = pa.array(values.astype(np.float32).ravel())
+            column = pa.FixedSizeListArray.from_arrays(flat, field.type.list_size)
+        else:
+            column = pa.array(values, field.type)
+        steps = steps.set_column(place, field, column)
+    return replace(trajectory, steps=steps)
 
 
 def _epoch(epoch: int, split: str, shape: Shape, scalars: dict[str, float]) -> dict[str, Any]:

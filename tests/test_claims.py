@@ -13,11 +13,19 @@ from pydantic import ValidationError
 from scipy import stats
 
 from tests.synthetic import config, deepens, fails, grows, stays, write_search
-from wiring.claims import CLAIMS, Verdict, contrast, interval, judge, read, write
-from wiring.config import ClaimsConfig, ScaleConfig
+from wiring.claims.contrasts import contrast
+from wiring.claims.interval import interval
+from wiring.claims.judge import Verdict, judge
+from wiring.claims.judgement import read, write
+from wiring.claims.thresholds import BEGIN, END, check_thresholds, thresholds_table
+from wiring.config import ClaimsConfig, Edge, ScaleConfig
 from wiring.dynamics import Dynamics
+from wiring.errors import InputError
+from wiring.patterns import CLAIMS
+from wiring.study import read_study
 from wiring.trajectory import Trajectory
 
+ROOT = Path(__file__).parents[1]
 SEEDS = 5
 
 
@@ -50,9 +58,9 @@ def half(one: Any, other: Any) -> Callable[[int], Any]:
     return lambda seed: other if seed % 2 else one
 
 
-def input_only(edge: str, time: float) -> float:
+def input_only(edge: Edge, time: float) -> float:
     """The reverse of width: none gains on input edges alone."""
-    return stays(edge, time) if edge == "2-3" else fails(edge, time)
+    return stays(edge, time) if edge.kind == "intermediate" else fails(edge, time)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +138,7 @@ def test_claims_are_judged_only_where_they_apply(tmp_path: Path) -> None:
     assert set(uniform) == everywhere | {"P2-cause"}
     assert set(followed) == set(bi) | {"M-correct-each", "M-wrong-each"}
     assert set(skipping) == set(single) - {"F2", "F3-inner", "F3-total"}
-    assert {claim.id for claim in CLAIMS} == set().union(single, bi, uniform, followed)
+    assert set(CLAIMS) == set().union(single, bi, uniform, followed)
 
 
 @pytest.mark.parametrize(
@@ -242,14 +250,70 @@ def test_file_holds_every_number_and_reads_back(tmp_path: Path) -> None:
     write(ClaimsConfig(), dynamics, tmp_path / "claims.json")
     content = json.loads((tmp_path / "claims.json").read_text())
     assert read(tmp_path / "claims.json").verdicts == found
-    assert set(content["claims"]) == {claim.id for claim in CLAIMS}
-    assert content["claims"]["P1"]["threshold"] == content["config"]["growth"] == 0.05
+    assert set(content["claims"]) == set(CLAIMS)
+    assert content["claims"]["P1"]["threshold"] == content["config"]["thresholds"]["growth"] == 0.05
     assert "rose first" in content["claims"]["P1"]["definition"]
 
 
-def test_thresholds_are_validated() -> None:
-    with pytest.raises(ValidationError, match="growth"):
-        ClaimsConfig(growth=2.0)
+@pytest.mark.parametrize(
+    ("thresholds", "says"),
+    [
+        ({"growth": 2.0}, r"claims\.thresholds\.growth: expected 0 to 1, got 2\.0"),
+        ({"follows": -1.5}, r"claims\.thresholds\.follows: expected -1 to 1, got -1\.5"),
+        ({"path": 0.0}, r"claims\.thresholds\.path: expected any number above 0, got 0\.0"),
+        (
+            {"grwoth": 0.1},
+            r"claims\.thresholds\.grwoth: unknown threshold, expected one of growth, width, ",
+        ),
+    ],
+)
+def test_thresholds_are_validated(thresholds: dict[str, float], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        check_thresholds(ClaimsConfig(thresholds=thresholds))
+
+
+def test_claims_of_a_scale_are_validated() -> None:
     with pytest.raises(ValidationError, match="unknown"):
         ClaimsConfig.model_validate({"unknown": 1})
+    with pytest.raises(ValidationError, match="growth"):
+        ClaimsConfig.model_validate({"thresholds": {"growth": "much"}})
     assert ScaleConfig.model_fields["claims"].default == ClaimsConfig()
+    check_thresholds(ClaimsConfig(thresholds={"growth": 1, "wider": -7.5}))
+
+
+def test_a_scale_files_thresholds_are_checked_before_anything_runs(tmp_path: Path) -> None:
+    text = (ROOT / "config/smoke.yaml").read_text()
+    path = tmp_path / "mine.yaml"
+    path.write_text(text + "\nclaims: {thresholds: {growth: 3}}\n")
+    with pytest.raises(InputError, match=r"mine\.yaml: claims\.thresholds\.growth: expected 0"):
+        read_study(path)
+
+
+def test_a_scale_files_threshold_decides(tmp_path: Path) -> None:
+    search = write_search(tmp_path, config(), grows)
+    dynamics = Dynamics.of([Trajectory.read(search)])
+    judged = judge(ClaimsConfig(thresholds={"direct": 1e-9}), dynamics)
+    verdict = {each.claim: each for each in judged}["F1"]
+    assert (verdict.threshold, verdict.verdict) == (1e-9, "not reproduced")
+
+
+def test_every_threshold_is_documented() -> None:
+    text = (ROOT / "config/README.md").read_text()
+    assert text.split(BEGIN)[1].split(END)[0] == thresholds_table()
+
+
+def test_a_studys_claims_are_its_experiments(tmp_path: Path) -> None:
+    paths = []
+    for name in ("E5", "E1"):
+        search = write_search(tmp_path, config(experiment=name))
+        paths.append(tmp_path / f"{name}.json")
+        write(ClaimsConfig(), Dynamics.of([Trajectory.read(search)]), paths[-1])
+    study = read(*paths)
+    ones = [verdict for path in paths for verdict in read(path).verdicts]
+    assert sorted(study.verdicts, key=ones.index) == ones
+    assert [v.experiment for v in study.verdicts if v.claim == "P1"] == ["E5", "E1"]
+    assert [v.claim for v in study.verdicts][:3] == ["P1", "P1", "P2"]
+    other = ClaimsConfig(thresholds={"growth": 0.5})
+    write(other, Dynamics.of([Trajectory.read(search)]), paths[1])
+    with pytest.raises(InputError, match=r"E1\.json: config: differs, expected that of .*E5\.json"):
+        read(*paths)

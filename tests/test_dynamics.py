@@ -17,23 +17,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.foreign import Live, complaint
-from tests.synthetic import config, fails, grows, stays, write_search
-from wiring.config import SpaceConfig
+from tests.synthetic import altered, config, stays, write_search
 from wiring.dynamics import (
     MEANINGS,
     TABLES,
-    CellShape,
     Dynamics,
     build,
-    cell_shape,
     edge_table,
     op_table,
     phase_table,
-    sample_table,
     statistics_table,
-    uniform_shape,
     write_metrics,
 )
+from wiring.errors import InputError
 from wiring.trajectory import Trajectory
 
 TEXT = pa.large_string()
@@ -42,27 +38,6 @@ TEXT = pa.large_string()
 def read(root: Path, **changes: object) -> Trajectory:
     search = config(**changes)
     return Trajectory.read(write_search(root, search))
-
-
-def summary(folder: Path) -> pd.Series:
-    return Dynamics.of([Trajectory.read(folder)]).searches.iloc[0]
-
-
-def altered(trajectory: Trajectory, **arrays: np.ndarray) -> Trajectory:
-    """The same trajectory with some fields of its steps replaced (shape (rows, ...))."""
-    import dataclasses
-
-    steps = trajectory.steps
-    for name, values in arrays.items():
-        place = steps.schema.get_field_index(name)
-        field = steps.schema.field(name)
-        if pa.types.is_fixed_size_list(field.type):
-            flat = pa.array(values.astype(np.float32).ravel())
-            column = pa.FixedSizeListArray.from_arrays(flat, field.type.list_size)
-        else:
-            column = pa.array(values, field.type)
-        steps = steps.set_column(place, field, column)
-    return dataclasses.replace(trajectory, steps=steps)
 
 
 def test_tables_hold_what_the_trajectory_holds(tmp_path: Path) -> None:
@@ -76,13 +51,13 @@ def test_tables_hold_what_the_trajectory_holds(tmp_path: Path) -> None:
     direct = trajectory.array("credit_direct", "search").astype(float)
     for window, step in enumerate(trajectory.column("step", "search")):
         for e, edge in enumerate(shape.edges):
-            row = edges.loc[(step, edge)]
+            row = edges.loc[(step, str(edge))]
             assert row["p_none"] == probability[window, e, 0]
             total = sum(direct[window, cell, e] for cell in range(shape.cells))
             assert row["credit_direct"] == pytest.approx(total)
-            assert row["edge_class"] == ("intermediate" if edge == "2-3" else "input")
+            assert row["edge_class"] == ("intermediate" if edge == (2, 3) else "input")
             for o, op in enumerate(shape.ops):
-                cell = ops.loc[(step, edge, op)]
+                cell = ops.loc[(step, str(edge), op)]
                 assert cell["probability"] == probability[window, e, o]
                 assert cell["cost_mean"] == pytest.approx(cost[window, :, e, o].mean())
                 assert cell["cost_sum"] == pytest.approx(cost[window, :, e, o].sum())
@@ -116,112 +91,6 @@ def test_statistics_add_up(tmp_path: Path) -> None:
     assert test[["credit", "own_correct", "residual_total"]].isna().all(axis=None)
 
 
-def test_growth_by_hand(tmp_path: Path) -> None:
-    """`grows` peaks at 0.825; input edges end at 0.03, the intermediate edge at 0.825."""
-    row = summary(write_search(tmp_path, config(train={"epochs": 41}), grows))
-    assert row["none_input_peak"] == pytest.approx(0.825, abs=1e-6)
-    assert row["none_input_final"] == pytest.approx(0.03, abs=1e-6)
-    assert row["none_intermediate_final"] == pytest.approx(0.825, abs=1e-6)
-    assert row["none_rise"] == pytest.approx(0.7, abs=1e-6)
-    assert row["none_return"] == pytest.approx(0.795 * 4 / 5, abs=1e-6)
-    assert row["growth"] == pytest.approx(0.7 * 4 / 5, abs=1e-6)
-    assert (row["edges_free"], row["edges_selected"]) == (5, 4)
-    assert (row["edges_dropped"], row["edges_returned"]) == (5, 4)
-    assert row["dropped_share"] == pytest.approx(0.2)
-    assert row["return_order"] == "0-2,1-2,0-3,1-3"
-    assert row["width_gap"] > 0.2
-
-
-def test_orders_follow_time(tmp_path: Path) -> None:
-    edges = config().space.edges
-    none = {edge: np.full(20, 0.05) for edge in edges}
-    none["1-3"][3:12] = 0.9
-    none["0-2"][5:9] = 0.9
-    none["2-3"][1:] = 0.9
-
-    def course(edge: str, time: float) -> float:
-        return float(none[edge][round(time * 19)])
-
-    row = summary(write_search(tmp_path, config(), course))
-    assert row["drop_order"] == "2-3,1-3,0-2"
-    assert row["return_order"] == "0-2,1-3"
-
-
-@given(st.lists(st.floats(0.01, 0.98), min_size=20, max_size=20))
-@settings(max_examples=20, deadline=None)
-def test_growth_measures_twin(
-    tmp_path_factory: pytest.TempPathFactory, course: list[float]
-) -> None:
-    folder = tmp_path_factory.mktemp("growth")
-    row = summary(write_search(folder, config(), lambda _, time: course[round(time * 19)]))
-    peak = max(course)
-    assert row["none_rise"] == pytest.approx(peak - 1 / 8, abs=1e-6)
-    assert row["none_return"] == pytest.approx(peak - course[-1], abs=1e-6)
-    expected = max(0.0, min(peak - 1 / 8, peak - course[-1]))
-    assert row["growth"] == pytest.approx(expected, abs=1e-6)
-    assert row["width_gap"] == pytest.approx(0, abs=1e-6)
-
-
-def test_positive_share_is_of_the_learning_split(tmp_path: Path) -> None:
-    """The synthetic search split's loss - entropy is 0.3 above the training split's."""
-
-    def positive(level: str) -> float:
-        folder = write_search(
-            tmp_path, config(level=level), loss=lambda t: 2.0 - 0.3 * t, entropy=lambda _: 1.9
-        )
-        return summary(folder)["positive_share"]
-
-    times = np.arange(20) / 19
-    assert positive("single") == pytest.approx(np.mean(0.1 - 0.3 * times > 0))
-    assert positive("bi") == pytest.approx(np.mean(0.4 - 0.3 * times > 0)) == 1.0
-
-
-def test_laws_are_read_where_skip_is_absent(tmp_path: Path) -> None:
-    folder = write_search(tmp_path, config(), residual=0.25, skip=lambda t: float(t < 0.5))
-    row = summary(folder)
-    assert row["residual_direct"] == row["residual_total"] == row["residual_inner"] == 0.25
-    assert row["residual_path"] == 0.0
-    assert row["lawful_share"] == 0.5
-    never = summary(write_search(tmp_path, config(seed=1), residual=0.25, skip=lambda _: 1.0))
-    assert np.isnan(never["residual_total"])
-    assert never["residual_direct"] == 0.25
-
-
-def test_path_residual_sums_over_the_edges_into_a_node(tmp_path: Path) -> None:
-    trajectory = read(tmp_path)
-    path = np.zeros((20, 2, 5))
-    path[7, 0, :2] = 0.5, -0.4  # edges 0-2 and 1-2 into node 2
-    row = Dynamics.of([altered(trajectory, credit_path=path)]).searches.iloc[0]
-    assert row["residual_path"] == pytest.approx(0.1, abs=1e-6)
-
-
-def test_only_free_edges_count(tmp_path: Path) -> None:
-    space = {
-        "cells": 2,
-        "nodes": 2,
-        "fix_edges": {"0-2": "sep_conv_3x3"},
-        "forbid_ops": {"1-2": ["none"]},
-        "delete_edges": ["2-3"],
-    }
-    row = summary(write_search(tmp_path, config(space=space), fails))
-    assert row["edges_free"] == 2
-    assert row["dropped_share"] == 1.0
-    assert np.isnan(row["none_intermediate_final"])
-    assert np.isnan(row["width_gap"])
-    assert row["intervened"]
-
-
-def test_cost_follows_accuracy_is_minus_one_when_it_rises(tmp_path: Path) -> None:
-    falls = summary(write_search(tmp_path, config()))
-    rises = summary(write_search(tmp_path, config(seed=1), entropy=lambda t: 2.2 - 3 * t))
-    flat = summary(
-        write_search(tmp_path, config(seed=2), loss=lambda _: 1.0, entropy=lambda _: 1.0)
-    )
-    assert falls["cost_follows_accuracy"] == pytest.approx(1)
-    assert rises["cost_follows_accuracy"] == pytest.approx(-1)
-    assert np.isnan(flat["cost_follows_accuracy"])
-
-
 def test_build_is_deterministic_and_reads_back(tmp_path: Path) -> None:
     folders = [
         write_search(tmp_path / "t", config(seed=seed, level=level), stays)
@@ -237,7 +106,7 @@ def test_build_is_deterministic_and_reads_back(tmp_path: Path) -> None:
     for table in TABLES:
         pd.testing.assert_frame_equal(getattr(read, table), getattr(made, table))
     searches = pq.read_schema(tmp_path / "a" / "searches.parquet")
-    assert searches.names == list(MEANINGS)
+    assert searches.names == list(MEANINGS) == TABLES["searches"].names
     assert searches.field("growth").metadata[b"meaning"].decode() == MEANINGS["growth"]
     write_metrics(read, tmp_path / "metrics")
     assert len(list((tmp_path / "metrics").iterdir())) == 2
@@ -358,95 +227,6 @@ def test_faults_are_named(tmp_path: Path) -> None:
         Dynamics.of([Trajectory.read(folder)]).condition("x")
 
 
-@pytest.mark.parametrize(
-    ("edges", "outputs", "shape"),
-    [
-        # The examples of Shu et al. (2020): the widest cell, a chain, and what lies between.
-        (["0-2", "1-2", "0-3", "1-3", "0-4", "1-4", "0-5", "1-5"], (2, 3, 4, 5), (2, 4)),
-        (["0-2", "1-2", "0-3", "2-3", "0-4", "3-4", "0-5", "4-5"], (2, 3, 4, 5), (5, 2.5)),
-        (["0-2", "1-2", "0-3", "1-3"], (2, 3), (2, 2)),
-        (["0-2", "1-2", "2-3"], (2, 3), (3, 1)),
-        (["2-3"], (2, 3), (0, 0)),  # no input reaches it
-        (["0-2", "1-2", "0-3"], (3,), (2, 1)),  # node 2 does not reach the output
-        (["0-2", "2-3"], (3,), (3, 1)),
-        ([], (2, 3), (0, 0)),
-    ],
-)
-def test_depth_and_width_by_hand(
-    edges: list[str], outputs: tuple[int, ...], shape: tuple[float, float]
-) -> None:
-    assert cell_shape(edges, outputs) == shape
-
-
-@given(st.integers(1, 3), st.data())
-@settings(max_examples=50, deadline=None)
-def test_depth_is_the_longest_path_by_brute_force(nodes: int, data: st.DataObject) -> None:
-    names = SpaceConfig(nodes=nodes).all_edges
-    edges = [name for name in names if data.draw(st.booleans())]
-    pairs = [tuple(map(int, name.split("-"))) for name in edges]
-
-    def longest(node: int) -> int:
-        """Connections from an input to the node; -99 where there is no path."""
-        if node < 2:
-            return 0
-        return max([1 + longest(i) for i, j in pairs if j == node], default=-99)
-
-    found = cell_shape(edges, range(2, nodes + 2))
-    expected = 1 + max(longest(node) for node in range(2, nodes + 2))
-    assert found.depth == max(expected, 0)
-    assert found.width <= nodes
-
-
-def test_shape_of_uniform_cells_by_sampling() -> None:
-    space = SpaceConfig(
-        nodes=3, ops=("none", "skip_connect", "sep_conv_3x3"), fix_edges={"0-2": "skip_connect"}
-    )
-    random = np.random.default_rng(0)
-    found: dict[int | None, list[CellShape]] = {None: []}
-    for _ in range(20_000):
-        there = [e for e in space.edges if e == "0-2" or random.integers(3) > 0]
-        shape = cell_shape(there, (2, 3, 4))
-        if shape.depth:
-            found[None].append(shape)
-            found.setdefault(len(there) - 1, []).append(shape)
-    for count, shapes in found.items():
-        if len(shapes) > 200:
-            error = 5 * np.std(shapes, axis=0) / len(shapes) ** 0.5 + 1e-9
-            difference = np.abs(np.mean(shapes, axis=0) - uniform_shape(space, count))
-            assert (difference <= error).all(), count
-
-
-def test_the_final_cell_is_held_against_as_many_edges(tmp_path: Path) -> None:
-    row = summary(write_search(tmp_path, config(), grows))
-    assert (row["depth"], row["width"]) == (2, 2)
-    # Of the five cells with four edges, the one without 2-3 has depth 2, the others 3.
-    alike = uniform_shape(config().space, 4)
-    assert (row["depth_null"], row["width_null"]) == alike
-    assert alike.depth == pytest.approx((2 + 4 * 3) / 5)
-    assert row["wider"] == pytest.approx((2 - alike.width) - (2 - alike.depth))
-
-
-def test_wiring_is_undefined_where_alpha_rests(tmp_path: Path) -> None:
-    row = summary(write_search(tmp_path, config(alpha={"lr": 0.0}), stays))
-    for name in ("edges_selected", "none_input_final", "width_gap", "growth", "depth", "wider"):
-        assert np.isnan(row[name]), name
-    assert row["edges_free"] == 5
-    assert row["positive_share"] >= 0
-
-
-def test_followed_samples_by_hand(tmp_path: Path) -> None:
-    train = {"epochs": 20, "followed_samples": 10}
-    trajectory = read(tmp_path, level="bi", train=train)
-    table = sample_table(trajectory)
-    assert len(table) == 2 * 20 * 10
-    # Five edges of +-1 / 5: one nat a sample, with the sign of the outcome.
-    np.testing.assert_allclose(table["credit"], np.where(table["correct"], -1, 1), atol=1e-6)
-    search = table[(table["split"] == "search") & (table["epoch"] == 3)]
-    assert search["sample"].tolist() == list(range(10))
-    row = Dynamics.of([trajectory]).searches.iloc[0]
-    assert (row["sample_correct"], row["sample_wrong"]) == (1, 1)
-
-
 def test_phases_pool_their_windows(tmp_path: Path) -> None:
     train = {"epochs": 3, "frozen_epochs": 2}
     trajectory = read(tmp_path, alpha={"lr": 0.0}, train=train)
@@ -469,15 +249,10 @@ def test_phases_pool_their_windows(tmp_path: Path) -> None:
     for (phase, e, o), windows in pooled.items():
         if phase != "training":
             together = np.concatenate(windows, axis=1)
-            row = table.loc[(phase, trajectory.shape.edges[e], trajectory.shape.ops[o])]
+            row = table.loc[(phase, str(trajectory.shape.edges[e]), trajectory.shape.ops[o])]
             assert row["count"] == together.shape[1]
             assert row["cost_mean"] == pytest.approx(together.mean(1).mean(), abs=1e-5)
             assert row["cost_std"] == pytest.approx(together.std(1).mean(), abs=1e-5)
-
-
-def test_cost_gap_by_hand(tmp_path: Path) -> None:
-    row = summary(write_search(tmp_path, config(), inner=0.25))
-    assert row["cost_gap"] == pytest.approx(0.25, abs=1e-6)
 
 
 def test_nothing_recorded_leaves_empty_tables(tmp_path: Path) -> None:
@@ -486,3 +261,47 @@ def test_nothing_recorded_leaves_empty_tables(tmp_path: Path) -> None:
     build([tmp_path / "E1_dsnas_single_digits_s0"], tmp_path / "out")
     again = Dynamics.read(tmp_path / "out")
     assert list(again.phases.columns) == list(dynamics.phases.columns)
+
+
+def test_rows_are_written_in_groups_as_they_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same tables, whatever the groups; no group waits for more than it must."""
+    folders = [write_search(tmp_path / "t", config(seed=seed)) for seed in range(4)]
+    build(folders, tmp_path / "one")
+    monkeypatch.setattr("wiring.dynamics.stream.GROUP", 150)  # 100 edges a search
+    build(folders, tmp_path / "many")
+    assert pq.ParquetFile(tmp_path / "one/edges.parquet").num_row_groups == 1
+    grouped = pq.ParquetFile(tmp_path / "many/edges.parquet")
+    assert [grouped.read_row_group(n).num_rows for n in range(2)] == [200, 200]
+    one, many = Dynamics.read(tmp_path / "one"), Dynamics.read(tmp_path / "many")
+    for table in TABLES:
+        pd.testing.assert_frame_equal(getattr(one, table), getattr(many, table))
+
+
+def test_tables_have_the_same_types_whatever_is_in_them(tmp_path: Path) -> None:
+    """Of several experiments they are one table: a count is a number also where it is undefined."""
+    build([write_search(tmp_path, config())], tmp_path / "a")
+    build([write_search(tmp_path, config(experiment="E2", alpha={"lr": 0.0}))], tmp_path / "b")
+    for table, schema in TABLES.items():
+        for folder in ("a", "b"):
+            assert pq.read_schema(tmp_path / folder / f"{table}.parquet").equals(schema)
+
+
+def test_a_study_is_read_from_its_experiments(tmp_path: Path) -> None:
+    folders = {
+        name: [write_search(tmp_path / name, config(experiment=name, seed=s)) for s in range(2)]
+        for name in ("E5", "E1")
+    }
+    for name, paths in folders.items():
+        build(paths, tmp_path / "tables" / name)
+    homes = [tmp_path / "tables" / name for name in folders]
+    study = Dynamics.read(*homes, tables=("edges",))
+    whole = Dynamics.of([Trajectory.read(path) for path in folders["E5"]])
+    assert study.searches["experiment"].tolist() == ["E5", "E5", "E1", "E1"]
+    pd.testing.assert_frame_equal(study.edges[:200], whole.edges)
+    assert len(study.condition("E1_dsnas_single_digits").edges) == 200
+    with pytest.raises(KeyError, match="cost_mean"):
+        study.ops["cost_mean"]
+    with pytest.raises(InputError, match="E5_dsnas_single_digits_s0 is given twice"):
+        Dynamics.read(homes[0], homes[0])

@@ -16,7 +16,7 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from wiring.config import ClaimsConfig, DatasetConfig, ReportConfig, SearchConfig
+from wiring.config import DatasetConfig, ReportConfig, ScaleConfig, SearchConfig
 from wiring.config.model import Model
 from wiring.errors import InputError
 from wiring.job.stops import Stops
@@ -59,7 +59,10 @@ track = typer.Typer(no_args_is_help=True, help="MLflow as a view of the trajecto
 app.add_typer(track, name="track")
 
 Out = Annotated[Path, typer.Option(help="What to write; replaced whole.")]
-Tables = Annotated[Path, typer.Option("--dynamics", help="Folder that `wiring dynamics` wrote.")]
+Tables = Annotated[Path, typer.Option(help="Folder that `wiring dynamics` wrote.")]
+Experiments = Annotated[
+    list[Path], typer.Option("--tables", help="Folder that `wiring dynamics` wrote; any number.")
+]
 Claims = Annotated[Path, typer.Option(help="File that `wiring claims` wrote.")]
 ScaleFile = Annotated[Path, typer.Argument(help="A scale file, see config/README.md.")]
 
@@ -138,25 +141,26 @@ def dynamics(
 
 
 @app.command()
-def metrics(tables: Tables, out: Out) -> None:
+def metrics(tables: Experiments, out: Out) -> None:
     """Write the headline numbers of each condition."""
     from wiring.dynamics import Dynamics, write_metrics
 
-    write_metrics(Dynamics.read(tables), out)
+    write_metrics(Dynamics.read(*tables, tables=("searches",)), out)
 
 
 @app.command()
 def claims(
-    thresholds: Annotated[str, typer.Argument(help="`claims` of the scale file, as JSON.")],
+    scale_file: Annotated[Path, typer.Option(help="A scale file, see config/README.md.")],
+    experiment: Annotated[str, typer.Option(help="One of its experiments.")],
     tables: Tables,
     out: Out,
 ) -> None:
-    """Judge the paper's claims by the tables."""
-    config = _parse(ClaimsConfig, thresholds, "claims")
-    from wiring.claims import write
+    """Judge the paper's claims by the tables of an experiment."""
+    scale = _study_with(scale_file, experiment)
+    from wiring.claims.judgement import write
     from wiring.dynamics import Dynamics
 
-    write(config, Dynamics.read(tables), out)
+    write(scale.claims, Dynamics.read(tables, tables=("searches", "edges")), out)
 
 
 @app.command()
@@ -175,12 +179,12 @@ def figures(
 
 
 @app.command()
-def overview(tables: Tables, out: Out) -> None:
+def overview(tables: Experiments, out: Out) -> None:
     """Draw the figure over all conditions."""
     from wiring.dynamics import Dynamics
     from wiring.figures import draw_overview
 
-    draw_overview(Dynamics.read(tables), out)
+    draw_overview(Dynamics.read(*tables, tables=("searches", "edges")), out)
 
 
 @app.command()
@@ -189,33 +193,28 @@ def page(
     experiment: Annotated[str, typer.Argument(help="One of its experiments.")],
     tables: Tables,
     claims: Claims,
-    figures: Annotated[Path, typer.Option(help="Folder of all figures.")],
+    figures: Annotated[Path, typer.Option(help="Folder that `wiring figures` wrote.")],
     out: Out,
 ) -> None:
     """Write the page of an experiment: one HTML file that needs nothing else."""
-    scale = read_study(scale_file)
-    if experiment not in scale.experiments:
-        known = ", ".join(scale.experiments)
-        raise InputError(f"{scale_file}: no experiment {experiment!r}, expected one of {known}")
+    scale = _study_with(scale_file, experiment)
     from wiring.dynamics import Dynamics
     from wiring.report import write_page
 
-    write_page(scale, experiment, Dynamics.read(tables), claims, figures, out)
+    searches = Dynamics.read(tables, tables=("searches",))
+    write_page(scale, experiment, searches, claims, figures, out)
 
 
 @app.command()
 def report(
     scale_file: ScaleFile,
-    tables: Tables,
-    claims: Claims,
-    overview: Annotated[Path, typer.Option(help="File that `wiring overview` wrote.")],
+    results: Annotated[Path, typer.Option(help="Folder of the scale's results.")],
     out: Out,
 ) -> None:
-    """Write the story of a scale, beside which the pages of its experiments lie."""
-    from wiring.dynamics import Dynamics
+    """Write the story of a scale from what its experiments' folders hold."""
     from wiring.report import write
 
-    write(read_study(scale_file), Dynamics.read(tables), claims, overview, out)
+    write(read_study(scale_file), results, out)
 
 
 @app.command()
@@ -282,6 +281,14 @@ def replay(
             replay(trajectory)
         except TrackingError as error:
             _end(str(error), FAILED)
+
+
+def _study_with(scale_file: Path, experiment: str) -> ScaleConfig:
+    scale = read_study(scale_file)
+    if experiment not in scale.experiments:
+        known = ", ".join(scale.experiments)
+        raise InputError(f"{scale_file}: no experiment {experiment!r}, expected one of {known}")
+    return scale
 
 
 def _parse(model: type[M], text: str, source: str) -> M:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from wiring.claims.thresholds import threshold_of
 from wiring.config import ClaimsConfig
 from wiring.dynamics import Dynamics
 from wiring.patterns import CLAIMS, Claim
+
+Kind = Literal["reproduced", "not reproduced", "inconclusive"]
+VERDICTS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Verdict:
     high: float | None
     interval: IntervalMethod
     threshold: float
-    verdict: Literal["reproduced", "not reproduced", "inconclusive"]
+    verdict: Kind
     note: str
 
 
@@ -116,9 +119,7 @@ def _verdict(claim: Claim, config: ClaimsConfig, rows: list[dict[Any, Any]]) -> 
     )
 
 
-def _side(
-    claim: Claim, low: float | None, high: float | None, threshold: float
-) -> Literal["reproduced", "not reproduced", "inconclusive"]:
+def _side(claim: Claim, low: float | None, high: float | None, threshold: float) -> Kind:
     if low is None or high is None or low <= threshold <= high:
         return "inconclusive"
     return "reproduced" if (low > threshold) == (claim.side == "above") else "not reproduced"

@@ -1,9 +1,9 @@
 """From trajectories to tidy tables, each trajectory once, and the tables as frames."""
 
-from wiring.dynamics.build import build
 from wiring.dynamics.frames import Dynamics
 from wiring.dynamics.metrics import write_metrics
 from wiring.dynamics.schema import MEANINGS, TABLES
+from wiring.dynamics.stream import build
 from wiring.dynamics.tables import (
     edge_table,
     op_table,

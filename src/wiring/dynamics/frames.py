@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from wiring.dynamics.build import check_ids, tables_of
 from wiring.dynamics.schema import TABLES, read_table
+from wiring.dynamics.stream import check_ids, tables_of
 from wiring.errors import InputError
 from wiring.trajectory import Trajectory
 

@@ -1,4 +1,7 @@
-"""Fill the template with the numbers, verdicts and figures of a scale."""
+"""Fill the templates with the numbers, verdicts and figures of a study.
+
+The study's page lies at the top of its results, and each experiment's in the experiment's folder.
+"""
 
 from __future__ import annotations
 
@@ -6,42 +9,47 @@ import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from wiring import __version__
-from wiring.claims import read
+from wiring.claims.judge import VERDICTS
+from wiring.claims.judgement import read
 from wiring.config import ScaleConfig
 from wiring.dynamics import MEANINGS, Dynamics
 from wiring.files import atomic_file
+from wiring.patterns import PATTERNS
 from wiring.report.embed import data_uri
-from wiring.report.sections import FIGURES, SECTIONS, VERDICTS
+from wiring.report.figures import shown
 
 
-def write(scale: ScaleConfig, dynamics: Dynamics, claims: Path, overview: Path, out: Path) -> None:
-    """Write the story of a scale: `index.html`, beside which its experiments' pages lie.
+def write(scale: ScaleConfig, results: Path, out: Path) -> None:
+    """Write the story of a study, from what its experiments' folders hold.
 
     Args:
         scale: the scale that was run.
-        dynamics: its tables; only `searches` is read.
-        claims: the `claims.json` of the same searches.
-        overview: the figure over all conditions.
-        out: the HTML file to write.
+        results: its results: `overview.svg`, and of each experiment
+            `experiments/{name}/tables/searches.parquet` and `experiments/{name}/claims.json`.
+        out: the HTML file to write: `index.html` in `results`, if its links are to work.
 
     Raises:
-        OSError: a file is missing.
-        ValueError: `claims` is not what `wiring claims` writes.
+        OSError: `overview.svg` or a `claims.json` is missing.
+        InputError: a table or a `claims.json` is not what the commands write.
     """
-    found = read(claims)
+    homes = [results / "experiments" / name for name in scale.experiments]
+    dynamics = Dynamics.read(*(home / "tables" for home in homes), tables=("searches",))
+    found = read(*(home / "claims.json" for home in homes))
     _render(
         "index.html.j2",
         out,
+        page_of=lambda experiment: f"experiments/{quote(experiment)}/index.html",
         scale=scale,
         designs=[_design(scale, name) for name in scale.experiments],
         settings=yaml.safe_dump(scale.model_dump(mode="json"), sort_keys=False),
-        sections=SECTIONS,
+        patterns=PATTERNS,
         claims=found.claims,
         verdicts=found.verdicts,
         contrasts=found.contrasts,
@@ -52,7 +60,7 @@ def write(scale: ScaleConfig, dynamics: Dynamics, claims: Path, overview: Path, 
         kinds=VERDICTS,
         meanings=MEANINGS,
         conditions=_conditions(dynamics),
-        overview=data_uri(overview),
+        overview=data_uri(results / "overview.svg"),
         count=len(dynamics.searches),
         machines=Counter(dynamics.searches["machine"]),
     )
@@ -68,37 +76,36 @@ def write_page(
         experiment: one of its experiments.
         dynamics: the experiment's tables; only `searches` is read.
         claims: the `claims.json` of the same searches.
-        figures: folder that holds `scale.figures(experiment)`.
-        out: the HTML file to write.
+        figures: folder of the experiment's figures: its own, and a folder a condition.
+        out: the HTML file to write: `index.html` in the experiment's folder, if its links are to
+            work.
 
     Raises:
         OSError: a file is missing.
-        ValueError: `claims` is not what `wiring claims` writes.
+        InputError: `claims` is not what `wiring claims` writes.
     """
     drawn: dict[str, list[dict[str, Any]]] = {}
-    for path in scale.figures(experiment):
-        folder, _, file = path.partition("/")
-        figure = {"file": file, "title": FIGURES[file], "uri": data_uri(figures / path)}
-        drawn.setdefault(folder, []).append(figure)
+    for figure in shown(scale, experiment):
+        uri = data_uri(figures / figure.path)
+        moves = figure.file.endswith(".gif")
+        drawn.setdefault(figure.condition, []).append(
+            {"title": figure.title, "uri": uri, "moves": moves}
+        )
     conditions = _conditions(dynamics)
     for condition in conditions:
-        own = drawn.get(condition["id"], [])
         condition["figures"] = [
-            {
-                **figure,
-                "moves": figure["file"].endswith(".gif"),
-                "alt": f"{figure['title']}: {condition['words']}. {condition['end']}",
-            }
-            for figure in own
+            {**figure, "alt": f"{figure['title']}: {condition['words']}. {condition['end']}"}
+            for figure in drawn.get(condition["id"], [])
         ]
     shared = [
         {**figure, "alt": f"{figure['title']}. The numbers are in the table below."}
-        for figure in drawn.get(experiment, [])
+        for figure in drawn.get("", [])
     ]
     found = read(claims)
     _render(
         "experiment.html.j2",
         out,
+        page_of=lambda _: "",
         scale=scale,
         design=_design(scale, experiment),
         claims=found.claims,
