@@ -105,7 +105,8 @@ class Trajectory:
             KeyError: the table has no such field.
         """
         data = self._table(table)
-        column = data.filter(pc.equal(data["split"], split))[name].combine_chunks()
+        # The column alone: filtering the whole table costs as much as all its columns.
+        column = data[name].filter(pc.equal(data["split"], split)).combine_chunks()
         if pa.types.is_fixed_size_list(column.type):
             flat = column.flatten().to_numpy(zero_copy_only=False)
             return np.asarray(flat).reshape(-1, column.type.list_size)
