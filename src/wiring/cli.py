@@ -227,12 +227,12 @@ def provenance(
 
     method = None
     if search is not None:
-        searches = load_scale(Path(stage)).searches(stage)
+        searches = read_study(Path(stage)).searches(stage)
         if search not in searches:
-            raise ConfigError(f"{stage}: no search {search!r}, expected an id of its searches")
+            raise InputError(f"{stage}: no search {search!r}, expected an id of its searches")
         stage, method = "trajectories", searches[search].method
     if stage not in STAGES:
-        raise ConfigError(f"unknown stage {stage!r}, expected one of {', '.join(STAGES)}")
+        raise InputError(f"unknown stage {stage!r}, expected one of {', '.join(STAGES)}")
     typer.echo(f"{code_digest(stage)}  {stage}")
     if method is not None:
         typer.echo(f"{method_digest(method)}  the method {method}")

@@ -3,8 +3,8 @@
 STAGES: dict[str, tuple[str, ...]] = {
     "data": ("wiring.data.prepare",),
     "trajectories": ("wiring.job.run",),
-    "dynamics": ("wiring.dynamics.store",),
-    "claims": ("wiring.claims.store",),
+    "dynamics": ("wiring.dynamics.stream", "wiring.dynamics.metrics",),
+    "claims": ("wiring.claims.judgement",),
     "figures": ("wiring.figures.draw",),
     "report": ("wiring.report.write",),
 }
@@ -28,5 +28,5 @@ The package `wiring` itself stands for its own `__init__` alone.
 PLUGINS: dict[str, str] = {"wiring.methods": "trajectories"}
 """Group of entry points -> the stage that loads its members; each is digested by itself."""
 
-COLLECTORS: dict[str, str] = {}
+COLLECTORS: dict[str, str] = {"wiring.patterns": "wiring.patterns"}
 """Module that imports all it finds in a package -> the package, whose modules then count for it."""
