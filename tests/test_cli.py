@@ -39,7 +39,8 @@ SECTIONS = {
     "claims": study.ClaimsConfig,
 }
 SCALES = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
-PAGE = ("--dynamics=d", "--claims=c", "--figures=f", "--out=o")
+TABLES = ("--tables=nowhere", "--out=o")
+PAGE = ("--tables=d", "--claims=c", "--figures=f", "--out=o")
 FILLED_IN = {"experiment", "variant", "dataset", "method", "level", "seed"}
 
 
@@ -90,14 +91,20 @@ def test_validate_names_file_and_field(tmp_path: Path) -> None:
             ["search", "{}", "--scale=x", "--data=d", "--out=o", "--checkpoints=c"],
             "search: method",
         ),
-        (["claims", '{"sign": 2}', "--dynamics=d", "--out=o"], "claims: sign"),
-        (["claims", "{}", "--dynamics=nowhere", "--out=o"], "nowhere: searches.parquet is missing"),
         (
-            ["figures", "--report", '{"moment": 1}', "--dynamics=d", "--out=o"],
+            ["claims", f"--scale-file={ROOT}/config/smoke.yaml", "--experiment=E9", *TABLES],
+            "no experiment 'E9', expected one of E1, E2",
+        ),
+        (
+            ["claims", f"--scale-file={ROOT}/config/smoke.yaml", "--experiment=E1", *TABLES],
+            "nowhere: searches.parquet is missing",
+        ),
+        (
+            ["figures", "--report", '{"moment": 1}', "--tables=d", "--out=o"],
             "report: moment",
         ),
         (["dynamics", "nowhere", "--out", "o"], "nowhere"),
-        (["overview", "--dynamics=nowhere", "--out=o"], "nowhere: searches.parquet is missing"),
+        (["overview", *TABLES], "nowhere: searches.parquet is missing"),
         (
             ["page", f"{ROOT}/config/smoke.yaml", "E9", *PAGE],
             "no experiment 'E9', expected one of E1, E2",
@@ -135,10 +142,11 @@ def test_tables_claims_and_figures_by_command(tmp_path: Path) -> None:
     trajectory = synthetic.write_search(tmp_path, search)
     tables, claims = tmp_path / "dynamics", tmp_path / "claims.json"
     assert wiring("dynamics", trajectory, "--out", tables).exit_code == 0
-    assert wiring("claims", "{}", "--dynamics", tables, "--out", claims).exit_code == 0
+    judging = ("--scale-file", ROOT / "config/smoke.yaml", "--experiment", "E1")
+    assert wiring("claims", *judging, "--tables", tables, "--out", claims).exit_code == 0
     assert {"P1", "F1"} <= {row["claim"] for row in json.loads(claims.read_text())["verdicts"]}
     figures = tmp_path / "figures"
-    assert wiring("figures", "--dynamics", tables, "--out", figures).exit_code == 0
+    assert wiring("figures", "--tables", tables, "--out", figures).exit_code == 0
     assert (figures / "E1_dsnas_single_digits/wiring.gif").stat().st_size > 0
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -277,6 +278,21 @@ def test_rows_are_written_in_groups_as_they_come(
     one, many = Dynamics.read(tmp_path / "one"), Dynamics.read(tmp_path / "many")
     for table in TABLES:
         pd.testing.assert_frame_equal(getattr(one, table), getattr(many, table))
+
+
+def test_one_trajectory_is_held_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[weakref.ref[Trajectory]] = []
+    read = Trajectory.read
+
+    def noted(path: Path) -> Trajectory:
+        assert not [one for one in held if one() is not None]
+        trajectory = read(path)
+        held.append(weakref.ref(trajectory))
+        return trajectory
+
+    monkeypatch.setattr(Trajectory, "read", noted)
+    build([write_search(tmp_path / "t", config(seed=seed)) for seed in range(3)], tmp_path / "out")
+    assert len(held) == 3
 
 
 def test_tables_have_the_same_types_whatever_is_in_them(tmp_path: Path) -> None:
