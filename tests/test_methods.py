@@ -11,6 +11,7 @@ from tests.test_cost import LABELS, measure
 from benchmarks import plain
 from tests.test_space import CPU, images, make
 from wiring.config import SpaceConfig
+from wiring.errors import InputError
 from wiring.measure import sample_statistics
 from wiring.methods.common import one_hot
 from wiring.methods.dsnas import DSNAS
@@ -242,5 +243,5 @@ def test_forbidden_and_fixed_ops_never_move(name: str) -> None:
 
 
 def test_unknown_method_names_the_known_ones() -> None:
-    with pytest.raises(LookupError, match=r"'enas'.*darts, dsnas, proxylessnas, snas"):
+    with pytest.raises(InputError, match=r"'enas'.*darts, dsnas, proxylessnas, snas"):
         load_method("enas")

@@ -6,6 +6,12 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
+UNKNOWN = "unknown key"
+LONGEST = 200
+"""Characters of a wrong value that a message repeats."""
+Place = tuple[str | int, ...]
+"""Where in a file something stands: keys and positions from the top."""
+
 
 class InputError(ValueError):
     """Bad input: the message is one clear sentence a line, naming the file and the field.
@@ -25,22 +31,29 @@ class InputError(ValueError):
             error: what pydantic found.
             prefix: where in the file the validated part begins.
         """
-        faults = error.errors(include_url=False, include_context=False)
-        parents = {fault["loc"][:-1] for fault in faults}
-        lines = []
-        for fault in faults:
-            # A tuple whose faulty items fall away is then too short: not a fault of its own.
-            if fault["type"] == "too_short" and fault["loc"] in parents:
-                continue
-            field = ".".join(str(part) for part in (*prefix, *fault["loc"])) or "(top level)"
-            got = (
-                ""
-                if fault["type"] in {"missing", "extra_forbidden"}
-                or isinstance(fault["input"], dict | list | tuple)
-                else f", got {fault['input']!r}"
-            )
-            message = fault["msg"].removeprefix("Value error, ")
-            if fault["type"] == "extra_forbidden":
-                message = "unknown key"
-            lines.append(f"{source}: {field}: {message}{got}")
+        lines = (f"{source}: {dotted((*prefix, *p))}: {said}" for p, said in faults(error))
         return cls("\n".join(lines))
+
+
+def dotted(place: Place) -> str:
+    """A place as people write it: `experiments.E1.seeds.0`."""
+    return ".".join(map(str, place)) or "(top level)"
+
+
+def faults(error: ValidationError) -> list[tuple[Place, str]]:
+    """Pydantic's report as pairs of a place and what is wrong there, each in one line."""
+    found = error.errors(include_url=False, include_context=False)
+    parents = {fault["loc"][:-1] for fault in found}
+    told = []
+    for fault in found:
+        # A tuple whose faulty items fall away is then too short: not a fault of its own.
+        if fault["type"] == "too_short" and fault["loc"] in parents:
+            continue
+        message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            message = UNKNOWN
+        elif fault["type"] != "missing" and not isinstance(fault["input"], dict | list | tuple):
+            got = repr(fault["input"])
+            message += f", got {got if len(got) <= LONGEST else got[:LONGEST] + '...'}"
+        told.append((fault["loc"], message))
+    return told

@@ -5,12 +5,38 @@ Snakemake, `wiring validate` and every command that takes a scale file ask this 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from wiring.claims.thresholds import check_thresholds
-from wiring.config import ScaleConfig, load_scale
+from wiring.config import Level, ScaleConfig, load_scale
+from wiring.config.expand import Fault, groups
+from wiring.config.plugins import METHODS, fault
 from wiring.data.split import check_dataset
-from wiring.errors import InputError
+from wiring.errors import InputError, dotted
+
+TARGETS = frozenset(
+    {
+        "all",
+        "claims",
+        "data",
+        "dynamics",
+        "experiment_claims",
+        "experiment_dynamics",
+        "experiments",
+        "figures",
+        "index",
+        "metrics",
+        "overview",
+        "page",
+        "prepare",
+        "report",
+        "search",
+        "track_init",
+        "trajectories",
+    }
+)
+"""Rules of the workflow: `snakemake NAME` makes an experiment, so none may be called like one."""
 
 
 def read_study(path: Path) -> ScaleConfig:
@@ -23,17 +49,57 @@ def read_study(path: Path) -> ScaleConfig:
         InputError: one sentence a fault, naming the file and the field.
     """
     scale = load_scale(path)
-    check_thresholds(scale.claims, f"{path}: claims")
-    smallest = {
-        name: check_dataset(dataset, f"{path}: datasets.{name}")
-        for name, dataset in scale.datasets.items()
-    }
-    for search in scale.searches(str(path)).values():
-        samples, batch = smallest[search.dataset][search.level], search.train.batch_size
-        if batch > samples:
-            raise InputError(
-                f"{path}: experiments.{search.experiment}.search.train.batch_size: {batch} does "
-                f"not fit the {samples} samples of a split of {search.dataset} "
-                f"({search.level}-level)"
-            )
+    smallest, told = {}, []
+    for name, dataset in scale.datasets.items():
+        try:
+            smallest[name] = check_dataset(dataset, f"datasets.{name}")
+        except InputError as error:
+            told += str(error).splitlines()
+    try:
+        check_thresholds(scale.claims, "claims")
+    except InputError as error:
+        told += str(error).splitlines()
+    found = dict.fromkeys((*_names(scale), *_methods(scale), *_lengths(scale, smallest)))
+    told += [f"{dotted(place)}: {said}" for place, said in found]
+    if told:
+        raise InputError("\n".join(f"{path}: {fault}" for fault in told))
     return scale
+
+
+def _names(scale: ScaleConfig) -> Iterator[Fault]:
+    """Experiments that Snakemake would take for something else."""
+    for name in scale.experiments:
+        if name.lower() in TARGETS:
+            yield ("experiments", name), "is the name of a rule, expected another name"
+
+
+def _methods(scale: ScaleConfig) -> Iterator[Fault]:
+    """Methods that are installed but cannot be imported."""
+    for name, experiment in scale.experiments.items():
+        for number, method in enumerate(experiment.methods):
+            said = fault(METHODS, method)
+            if said is not None:
+                yield ("experiments", name, "methods", number), said
+
+
+def _lengths(scale: ScaleConfig, smallest: dict[str, dict[Level, int]]) -> Iterator[Fault]:
+    """Batches that a dataset does not fill, and windows without a step."""
+    conditions = {group.condition: group for group in groups(scale)}
+    firsts = {search.condition: search for search in scale.searches().values()}
+    for condition, search in firsts.items():
+        if search.dataset not in smallest:
+            continue  # itself at fault
+        group, train = conditions[condition], search.train
+        samples = smallest[search.dataset][search.level]
+        if train.batch_size > samples:
+            yield group.stands(
+                ("train", "batch_size"),
+                f"{train.batch_size} does not fit the {samples} samples of a split of "
+                f"{search.dataset} ({search.level}-level)",
+            )
+        elif train.windows_per_epoch > (steps := samples // train.batch_size):
+            yield group.stands(
+                ("train", "windows_per_epoch"),
+                f"{train.windows_per_epoch} does not fit the {steps} steps of an epoch of "
+                f"{search.dataset} ({search.level}-level)",
+            )

@@ -2,6 +2,7 @@
 
 from wiring.config.dataset import DatasetConfig
 from wiring.config.load import load_scale
+from wiring.config.model import Level
 from wiring.config.scale import ClaimsConfig, Experiment, ReportConfig, ScaleConfig
 from wiring.config.search import (
     AlphaConfig,
@@ -25,6 +26,7 @@ __all__ = [
     "DatasetConfig",
     "Edge",
     "Experiment",
+    "Level",
     "MethodSettings",
     "ReportConfig",
     "RunConfig",

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """A name that becomes part of a file name: no separator, no leading dot."""
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""Of any generator of chance: every library takes 32 bits."""
 Level = Literal["single", "bi"]
 
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import product
 from math import prod
 from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
     Field,
-    NonNegativeInt,
-    ValidationError,
     model_validator,
 )
 
 from wiring.config.dataset import DatasetConfig
-from wiring.config.model import Level, Model, Name
-from wiring.config.search import MethodName, SearchConfig
+from wiring.config.expand import expand
+from wiring.config.model import Level, Model, Name, Seed
+from wiring.config.search import Condition, MethodName, SearchConfig
 from wiring.errors import InputError
 
 SEARCHES = 10_000
@@ -42,10 +39,11 @@ class Override(Model):
     dataset: Name | None = None
     set: dict[str, Any]
 
-    def matches(self, point: dict[str, Any]) -> bool:
-        """Whether a point of the design is meant."""
-        wanted = self.model_dump(exclude={"set"}, exclude_none=True)
-        return all(point[field] == value for field, value in wanted.items())
+    def matches(self, condition: Condition) -> bool:
+        """Whether the searches of a condition are meant."""
+        wanted = (self.method, self.level, self.dataset)
+        has = (condition.method, condition.level, condition.dataset)
+        return all(want in (None, value) for want, value in zip(wanted, has, strict=True))
 
 
 class Experiment(Model):
@@ -54,14 +52,14 @@ class Experiment(Model):
     Attributes:
         title: what the report calls it.
         variants: named settings over the method's; one unnamed when empty.
-        overrides: settings over the variant's, applied in order to the points they match.
+        overrides: settings over the variant's, applied in order to the searches they match.
     """
 
     title: str
     methods: tuple[MethodName, ...] = Field(min_length=1, strict=False)
     levels: tuple[Level, ...] = Field(min_length=1, strict=False)
     datasets: tuple[Name, ...] = Field(min_length=1, strict=False)
-    seeds: tuple[NonNegativeInt, ...] = Field(min_length=1, strict=False)
+    seeds: tuple[Seed, ...] = Field(min_length=1, strict=False)
     variants: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     overrides: tuple[Override, ...] = Field((), strict=False)
 
@@ -70,24 +68,6 @@ class Experiment(Model):
         """How many searches it has."""
         crossed = (self.methods, self.levels, self.datasets, self.variants or (None,), self.seeds)
         return prod(map(len, crossed))
-
-    def points(
-        self, defaults: dict[str, Any], methods: dict[str, dict[str, Any]]
-    ) -> Iterator[dict[str, Any]]:
-        """The raw settings of each search of the design, the experiment's id still missing.
-
-        What is more particular wins: defaults, the method's, the variant's, the overrides'.
-        """
-        variants: list[tuple[str | None, dict[str, Any]]] = [*self.variants.items()] or [(None, {})]
-        for method, level, dataset, (variant, settings), seed in product(
-            self.methods, self.levels, self.datasets, variants, self.seeds
-        ):
-            point = {"method": method, "level": level, "dataset": dataset, "seed": seed}
-            merged = _merge(_merge(defaults, methods.get(method, {})), settings)
-            for override in self.overrides:
-                if override.matches(point):
-                    merged = _merge(merged, override.set)
-            yield {**merged, **point, "variant": variant}
 
 
 class ReportConfig(Model):
@@ -165,32 +145,12 @@ class ScaleConfig(Model):
             source: the file's name, for messages.
 
         Raises:
-            InputError: a search is invalid, names an unknown dataset, or two share an id (in
-                upper or lower case).
+            InputError: a search is invalid, two share an id (in upper or lower case), or
+                something in the file changes nothing; one sentence a fault, with its place.
         """
-        found: dict[str, SearchConfig] = {}
-        ids: dict[str, str] = {}
-        for name, experiment in self.experiments.items():
-            for dataset in experiment.datasets:
-                if dataset not in self.datasets:
-                    raise InputError(
-                        f"{source}: experiments.{name}.datasets: unknown dataset {dataset!r}, "
-                        f"expected one of {', '.join(self.datasets)}"
-                    )
-            for point in experiment.points(self.defaults, self.methods):
-                try:
-                    search = SearchConfig.model_validate({**point, "experiment": name})
-                except ValidationError as error:
-                    raise InputError.from_validation(
-                        source, error, prefix=("experiments", name, "search")
-                    ) from None
-                other = ids.setdefault(search.id.casefold(), search.id)
-                if search.id in found or other != search.id:
-                    but = "" if search.id in found else f" but for case ({other})"
-                    raise InputError(
-                        f"{source}: experiments.{name}: two searches share the id {search.id}{but}"
-                    )
-                found[search.id] = search
+        found, faults = expand(self)
+        if faults:
+            raise InputError("\n".join(f"{source}: {fault}" for fault in faults))
         return found
 
 
@@ -200,12 +160,3 @@ def figures_of(search: SearchConfig) -> tuple[str, ...]:
     follows = ("samples.svg",) if search.train.followed_samples else ()
     freezes = ("phases.svg",) if search.train.frozen_epochs else ()
     return (*learns, "cost.svg", "statistics.svg", *follows, *freezes)
-
-
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Merge nested settings; what `over` says wins."""
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged

@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from functools import cache
-from importlib.metadata import entry_points
-from typing import Annotated, Any, Literal, NamedTuple, cast
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast
 
 from pydantic import (
     AfterValidator,
@@ -21,33 +19,24 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from wiring.config.model import Level, Model, Name
+from wiring.config import plugins
+from wiring.config.model import Level, Model, Name, Seed
 from wiring.config.space import SpaceConfig
-from wiring.errors import InputError
 
-METHODS, SETTINGS = "wiring.methods", "wiring.method_settings"
-"""Entry-point groups: method -> its class; method -> the model of its own settings, if any."""
 LONGEST_ID = 200
 """Characters of a search's id: a file name has 255, and a temporary file's gets a prefix."""
 X86_64 = {"x86_64", "amd64"}
 
 
-@cache
-def known_methods() -> tuple[str, ...]:
-    """The names of the methods that are installed, sorted; reading them takes milliseconds."""
-    # Names only: loading the methods would import torch each time Snakemake reads its file.
-    return tuple(sorted(entry_points(group=METHODS).names))
-
-
 def _known_method(name: str) -> str:
-    if name not in known_methods():
-        raise ValueError(f"unknown method, expected one of {', '.join(known_methods())}")
+    known = plugins.names(plugins.METHODS)
+    if name not in known:
+        raise ValueError(f"unknown method, expected one of {', '.join(known)}")
     return name
 
 
@@ -55,31 +44,49 @@ MethodName = Annotated[str, AfterValidator(_known_method)]
 
 
 class MethodSettings(Model):
-    """The settings of a method that has none of its own, and the base of those that do."""
+    """The settings of a method that has none of its own, and the base of those that do.
+
+    Attributes:
+        follows_progress: whether the method's draws depend on the share of the search that is done,
+            so that a longer search is another one from its first epoch on.
+    """
+
+    follows_progress: ClassVar[bool] = False
 
     def misfit(self, search: SearchConfig) -> str | None:  # noqa: ARG002
         """Why the method cannot run this search, in words that name a field; None if it can."""
         return None
 
 
-@cache
 def settings_model(method: str) -> type[MethodSettings]:
     """The model of a method's own settings.
 
-    It is found by a second entry point, apart from the method, so that a scale file can be checked
-    without torch.
-
     Args:
         method: a known method.
+
+    Raises:
+        InputError: there is one and it cannot be imported.
     """
-    found = tuple(entry_points(group=SETTINGS, name=method))
-    return cast("type[MethodSettings]", found[0].load()) if found else MethodSettings
+    if method not in plugins.names(plugins.SETTINGS):
+        return MethodSettings
+    return cast("type[MethodSettings]", plugins.load(plugins.SETTINGS, method))
 
 
 class WeightsConfig(Model):
-    """SGD on the supernet's weights, cosine rate per epoch (defaults: the published protocol)."""
+    """SGD on the supernet's weights (defaults: the published protocol).
+
+    Attributes:
+        lr: learning rate, at the start.
+        schedule: `cosine`: the rate falls to `lr_min`, epoch by epoch; `constant`: it stays, so
+            that a search may be made longer later (see :meth:`SearchConfig.grown_from`).
+        lr_min: learning rate at the end of the cosine.
+        momentum: of SGD.
+        weight_decay: L2 penalty added to the gradient.
+        grad_clip: bound on the norm of the weights' gradient.
+    """
 
     lr: PositiveFloat = 0.025
+    schedule: Literal["cosine", "constant"] = "cosine"
     lr_min: NonNegativeFloat = 0.001
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: NonNegativeFloat = 3e-4
@@ -87,7 +94,10 @@ class WeightsConfig(Model):
 
     @model_validator(mode="after")
     def _ordered(self) -> WeightsConfig:
-        if self.lr_min > self.lr:
+        if self.schedule == "constant":
+            if self.lr_min != WeightsConfig.model_fields["lr_min"].default:
+                raise ValueError("lr_min: a constant rate has no end to fall to")
+        elif self.lr_min > self.lr:
             raise ValueError(f"lr_min must not exceed lr ({self.lr})")
         return self
 
@@ -117,7 +127,7 @@ class AlphaConfig(Model):
 class AugmentConfig(Model):
     """Training augmentation: random crop after zero padding, horizontal flip."""
 
-    crop_padding: NonNegativeInt = 0
+    crop_padding: Annotated[int, Field(ge=0, le=256)] = 0
     flip: bool = False
 
 
@@ -135,11 +145,11 @@ class TrainConfig(Model):
             every epoch (the `samples` table).
     """
 
-    epochs: PositiveInt = 150
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 150
     batch_size: Annotated[int, Field(ge=2)] = 96
     augment: AugmentConfig = AugmentConfig()
     windows_per_epoch: PositiveInt = 1
-    frozen_epochs: NonNegativeInt = 0
+    frozen_epochs: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     followed_samples: NonNegativeInt = 0
 
     @property
@@ -174,7 +184,7 @@ class RunConfig(Model):
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: PositiveInt = 1
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
     memory_mb: PositiveInt = 1500
     minutes: PositiveInt = 60
     gpus: NonNegativeInt = 0
@@ -231,7 +241,7 @@ class SearchConfig(Model):
     method: MethodName
     settings: dict[str, Any] = Field(default_factory=dict, validate_default=True)
     level: Level
-    seed: NonNegativeInt
+    seed: Seed
     space: SpaceConfig = SpaceConfig()
     weights: WeightsConfig = WeightsConfig()
     alpha: AlphaConfig = AlphaConfig()
@@ -244,11 +254,8 @@ class SearchConfig(Model):
         method = info.data.get("method")
         if method is None:  # itself at fault
             return settings
-        try:
-            return settings_model(method).model_validate(settings).model_dump(mode="json")
-        except ValidationError as error:
-            found = str(InputError.from_validation(method, error))
-            raise ValueError(f"of {'; '.join(found.splitlines())}") from None
+        # A fault of theirs keeps its place: pydantic takes it over from the inner report.
+        return settings_model(method).model_validate(settings).model_dump(mode="json")
 
     @model_validator(mode="after")
     def _suits_the_method(self) -> SearchConfig:
@@ -275,6 +282,19 @@ class SearchConfig(Model):
     def condition(self) -> Condition:
         """All that the searches of other seeds share with this one."""
         return Condition(self.experiment, self.method, self.level, self.dataset, self.variant or "")
+
+    def grown_from(self, other: SearchConfig) -> bool:
+        """Whether this search is another one made longer, so that it may go on from its state.
+
+        Only `train.epochs` may differ, and by growing; and no epoch may depend on how many there
+        are to be: a cosine does, and so do settings of a method that follow its progress.
+        """
+        if self.weights.schedule != "constant" or self.method_settings.follows_progress:
+            return False
+        if self.train.frozen_epochs or self.train.epochs <= other.train.epochs:
+            return False
+        train = self.train.model_copy(update={"epochs": other.train.epochs})
+        return self.model_copy(update={"train": train}).canonical == other.canonical
 
     @property
     def learning_split(self) -> Literal["train", "search"]:

@@ -30,6 +30,8 @@ OPS: tuple[str, ...] = (
     "sep_conv_5x5",
 )
 """The eight operations of the search space, in the paper's order."""
+CANDIDATES = 50_000
+"""The most operations of a supernet; the published one has 8 x 14 x 8 = 896."""
 
 
 class Edge(NamedTuple):
@@ -135,6 +137,18 @@ class SpaceConfig(Model):
         choices = self.choices(edge)
         return "none" in choices and len(choices) > 1
 
+    @property
+    def constant(self) -> bool:
+        """Whether no edge that may take another op than `none` leads on to an output.
+
+        Then every choice is the same network, and it does not see its input.
+        """
+        reached = set(range(INPUTS))
+        for edge in self.edges:  # by target: what leads to a source comes first
+            if edge.source in reached and self.choices(edge) != ("none",):
+                reached.add(edge.target)
+        return not reached & set(self.outputs)
+
     @model_validator(mode="after")
     def _consistent(self) -> SpaceConfig:
         if list(self.ops) != sorted(set(self.ops), key=OPS.index):
@@ -146,6 +160,14 @@ class SpaceConfig(Model):
                     raise ValueError(f"{field}: unknown edge {edge}, expected one of {known}")
                 if field != "delete_edges" and edge in self.delete_edges:
                     raise ValueError(f"{field}: edge {edge} is deleted by delete_edges")
+        if len(set(self.delete_edges)) < len(self.delete_edges):
+            raise ValueError("delete_edges: an edge stands twice, expected distinct edges")
+        for edge, ops in self.forbid_ops.items():
+            if len(set(ops)) < len(ops):
+                raise ValueError(f"forbid_ops: an op stands twice for {edge}")
+            for op in ops:
+                if op not in self.ops:
+                    raise ValueError(f"forbid_ops: {op} on edge {edge} is not among ops")
         for edge, op in self.fix_edges.items():
             if op not in self.ops:
                 raise ValueError(f"fix_edges: {op} on edge {edge} is not among ops")
@@ -156,6 +178,12 @@ class SpaceConfig(Model):
                 raise ValueError(f"forbid_ops: edge {edge} has no op left")
         if not self.edges:
             raise ValueError("delete_edges: no edge is left")
+        size = self.cells * len(self.edges) * len(self.ops)
+        if size > CANDIDATES:
+            raise ValueError(
+                f"cells: {size} operations in all cells, edges and ops, expected at most "
+                f"{CANDIDATES}"
+            )
         intermediate = range(INPUTS, self.nodes + INPUTS)
         if self.output_nodes is not None and (
             not self.output_nodes

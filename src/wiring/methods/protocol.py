@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Protocol, cast
 
 import torch
 from torch import Tensor
 
-from wiring.config.search import METHODS, MethodSettings, settings_model
+from wiring.config import plugins
+from wiring.config.search import MethodSettings, settings_model
 from wiring.space import Candidates, Draw
 
 
@@ -56,12 +56,9 @@ def load_method(name: str, settings: MethodSettings | None = None) -> Method:
         settings: its own, handed to its class if it has a model of them; its defaults when absent.
 
     Raises:
-        LookupError: no method has that name.
+        InputError: no method has that name, or it cannot be imported.
     """
-    found = {point.name: point for point in entry_points(group=METHODS)}
-    if name not in found:
-        raise LookupError(f"unknown method {name!r}, expected one of {', '.join(sorted(found))}")
-    made = found[name].load()
+    made = plugins.load(plugins.METHODS, name)
     model = settings_model(name)
     if not model.model_fields:
         return cast("Method", made())

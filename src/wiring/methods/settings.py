@@ -6,6 +6,8 @@ A method of another package declares its own model in the entry-point group
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import PositiveFloat
 
 from wiring.config.model import Model
@@ -36,6 +38,7 @@ class SNASSettings(MethodSettings):
     """
 
     temperature: Temperature = Temperature()
+    follows_progress: ClassVar[bool] = True
 
 
 class UniformSettings(MethodSettings):

@@ -3,7 +3,10 @@
 STAGES: dict[str, tuple[str, ...]] = {
     "data": ("wiring.data.prepare",),
     "trajectories": ("wiring.job.run",),
-    "dynamics": ("wiring.dynamics.stream", "wiring.dynamics.metrics",),
+    "dynamics": (
+        "wiring.dynamics.stream",
+        "wiring.dynamics.metrics",
+    ),
     "claims": ("wiring.claims.judgement",),
     "figures": ("wiring.figures.draw",),
     "report": ("wiring.report.write",),

@@ -1,0 +1,283 @@
+"""From a scale file's layers of settings to its searches, and to what is wrong with them.
+
+Whatever stands in a scale file either changes something or is a fault, said once, at the place
+where it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import reduce
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import ValidationError
+
+from wiring.config import plugins
+from wiring.config.search import Condition, SearchConfig
+from wiring.errors import UNKNOWN, Place, dotted, faults
+
+if TYPE_CHECKING:
+    from wiring.config.scale import ScaleConfig
+
+POINT = ("experiment", "variant", "dataset", "method", "level", "seed")
+"""The fields of a search that its experiment fills in; the others are settings."""
+SETTINGS = tuple(name for name in SearchConfig.model_fields if name not in POINT)
+
+Fault = tuple[Place, str]
+"""A place in the file, and what is wrong there."""
+
+
+class Layer(NamedTuple):
+    """Settings, and where in the scale file they stand."""
+
+    place: Place
+    settings: dict[str, Any]
+
+    def value(self, path: Place) -> Any:
+        """The value at a path, or a plain one above it.
+
+        Raises:
+            KeyError: the layer says nothing of it.
+        """
+        here: Any = self.settings
+        for key in path:
+            if not isinstance(here, dict):
+                break
+            here = here[key]
+        return here
+
+    def sets(self, path: Place) -> bool:
+        """Whether :meth:`value` has one."""
+        try:
+            self.value(path)
+        except KeyError:
+            return False
+        return True
+
+    def leaves(self) -> Iterator[Place]:
+        """The path of each plain value."""
+        todo: list[tuple[Place, Any]] = [((), self.settings)]
+        while todo:
+            path, value = todo.pop()
+            if isinstance(value, dict):
+                todo += [((*path, key), item) for key, item in reversed(value.items())]
+            else:
+                yield path
+
+
+class Group(NamedTuple):
+    """The searches of a condition before they are checked: they differ in their seed only.
+
+    Attributes:
+        condition: which one.
+        layers: what the file says of it; the later wins.
+    """
+
+    condition: Condition
+    layers: tuple[Layer, ...]
+
+    def raw(self, seed: int) -> dict[str, Any]:
+        """What the search of a seed is validated from."""
+        variant = self.condition.variant or None
+        return {
+            **_merged(self.layers),
+            **self.condition._asdict(),
+            "variant": variant,
+            "seed": seed,
+        }
+
+    def stands(self, path: Place, said: str) -> Fault:
+        """A fault of the search as one of the file: there where the last layer sets the value.
+
+        Args:
+            path: of the fault, within a search.
+            said: what is wrong. Where several fields together are at fault, it names them: the
+                first of them that a layer sets is meant.
+
+        Returns:
+            The place, and what is wrong, without the name that the place now ends with.
+        """
+        words = re.findall(r"[a-z]\w*(?:\.[a-z]\w*)*", said)
+        named = [tuple(word.split(".")) for word in words if path or "." in word]
+        for inner in (*named, ()):
+            whole = (*path, *inner)
+            for layer in reversed(self.layers) if whole else ():
+                # Below a plain value nothing can be named.
+                if layer.sets(whole) and not (inner and layer.value(path) == layer.value(whole)):
+                    return (*layer.place, *whole), said.removeprefix(f"{dotted(inner)}: ")
+        if path[:1] == ("settings",):
+            return ("methods", self.condition.method, *path), said
+        return ("experiments", self.condition.experiment, *path), said
+
+
+def groups(scale: ScaleConfig) -> Iterator[Group]:
+    """The conditions of a scale, in the order of its file."""
+    for name, experiment in scale.experiments.items():
+        here: Place = ("experiments", name)
+        for method, level, dataset, variant in product(
+            experiment.methods, experiment.levels, experiment.datasets, experiment.variants or [""]
+        ):
+            condition = Condition(name, method, level, dataset, variant)
+            layers = [Layer(("defaults",), scale.defaults)]
+            if method in scale.methods:
+                layers.append(Layer(("methods", method), scale.methods[method]))
+            if variant:
+                layers.append(Layer((*here, "variants", variant), experiment.variants[variant]))
+            layers += [
+                Layer((*here, "overrides", number, "set"), override.set)
+                for number, override in enumerate(experiment.overrides)
+                if override.matches(condition)
+            ]
+            yield Group(condition, tuple(layers))
+
+
+def expand(scale: ScaleConfig) -> tuple[dict[str, SearchConfig], list[str]]:
+    """The searches of a scale by id, and its faults, each with its place.
+
+    The searches are all there are only where there is no fault.
+    """
+    told = dict.fromkeys((*_unknown(scale), *_misplaced(scale)))  # in order, and each once
+    found: dict[str, SearchConfig] = {}
+    if not told:  # what follows from these is no news
+        told = dict.fromkeys(_checked(scale, found))
+    if not told:
+        told = dict.fromkeys(_idle(scale))
+    return found, [f"{dotted(place)}: {said}" for place, said in told]
+
+
+def _checked(scale: ScaleConfig, found: dict[str, SearchConfig]) -> Iterator[Fault]:
+    """What is wrong with the searches; fills in those that there are."""
+    ids: dict[str, str] = {}
+    for group in groups(scale):
+        seeds = scale.experiments[group.condition.experiment].seeds
+        try:
+            # Checked once, with the seed of the longest id; the others differ in nothing else.
+            checked = SearchConfig.model_validate(group.raw(max(seeds)))
+        except ValidationError as error:
+            yield from (group.stands(path, said) for path, said in faults(error))
+            continue
+        if checked.space.constant:
+            yield group.stands(
+                ("space",),
+                "ops: none is all that may be taken on the way from the inputs to an output, "
+                "expected a network that sees its input",
+            )
+        for seed in seeds:
+            search = checked.model_copy(update={"seed": seed})
+            name = search.id
+            other = ids.setdefault(name.casefold(), name)
+            if name in found or other != name:
+                but = "" if name in found else f" but for case ({other})"
+                place = ("experiments", search.experiment)
+                yield place, f"two searches share the id {name}{but}"
+            found[name] = search
+
+
+def _unknown(scale: ScaleConfig) -> Iterator[Fault]:
+    """Names that nothing has; where there are none, what no experiment uses."""
+    missing = False
+    for name, experiment in scale.experiments.items():
+        here: Place = ("experiments", name)
+        for dataset in experiment.datasets:
+            if dataset not in scale.datasets:
+                missing, known = True, ", ".join(scale.datasets)
+                yield (
+                    (*here, "datasets"),
+                    f"unknown dataset {dataset!r}, expected one of {known}",
+                )
+        has = {
+            "method": experiment.methods,
+            "level": experiment.levels,
+            "dataset": experiment.datasets,
+        }
+        for number, override in enumerate(experiment.overrides):
+            for field, values in has.items():
+                wanted = getattr(override, field)
+                if wanted is not None and wanted not in values:
+                    yield (
+                        (*here, "overrides", number, field),
+                        f"matches no search: {name} has no {wanted!r}, expected one of "
+                        f"{', '.join(values)}",
+                    )
+    for section, names in (("datasets", scale.datasets), ("methods", scale.methods)):
+        used = {name for each in scale.experiments.values() for name in getattr(each, section)}
+        for name in names:
+            if name not in used and not missing:
+                yield (section, name), "no experiment uses it"
+    variants = {name for each in scale.experiments.values() for name in each.variants}
+    baseline = scale.claims.baseline
+    if "baseline" in scale.claims.model_fields_set and baseline not in variants:
+        yield ("claims", "baseline"), f"no experiment has a variant {baseline!r}"
+
+
+def _layers(scale: ScaleConfig) -> Iterator[tuple[Layer, str | None]]:
+    """Every layer of a file by itself, and the method that it is for, if for one."""
+    yield Layer(("defaults",), scale.defaults), None
+    for method, settings in scale.methods.items():
+        yield Layer(("methods", method), settings), method
+    for name, experiment in scale.experiments.items():
+        for variant, settings in experiment.variants.items():
+            yield Layer(("experiments", name, "variants", variant), settings), None
+        for number, override in enumerate(experiment.overrides):
+            yield Layer(("experiments", name, "overrides", number, "set"), override.set), None
+
+
+def _misplaced(scale: ScaleConfig) -> Iterator[Fault]:
+    """What is wrong with a layer whatever the others say: its keys, and each value by itself."""
+    for layer, method in _layers(scale):
+        for key in POINT:
+            if key in layer.settings:
+                yield (
+                    (*layer.place, key),
+                    f"is said by the experiment, expected any of {', '.join(SETTINGS)}",
+                )
+        settings = {key: value for key, value in layer.settings.items() if key not in POINT}
+        if method is None and isinstance(settings.get("settings"), dict):
+            del settings["settings"]  # which method's they are, the others say
+        point = Condition("E", method or plugins.names(plugins.METHODS)[0], "single", "d", "")
+        try:
+            SearchConfig.model_validate({**Group(point, ()).raw(0), **settings})
+        except ValidationError as error:
+            for path, said in faults(error):
+                # A section as a whole, such as one that is incomplete, may be right with the rest.
+                if layer.sets(path) and (
+                    said == UNKNOWN or not isinstance(layer.value(path), dict)
+                ):
+                    yield (*layer.place, *path), said
+
+
+def _idle(scale: ScaleConfig) -> Iterator[Fault]:
+    """What stands in the file and changes nothing."""
+    layers = [layer for layer, _ in _layers(scale)]
+    used = {(*layer.place, *path): False for layer in layers for path in layer.leaves()}
+    changes = {layer.place: False for layer in layers if layer.place[-1] == "set"}
+    for group in groups(scale):
+        for number, layer in enumerate(group.layers):
+            before, after = group.layers[:number], group.layers[number + 1 :]
+            if not changes.get(layer.place, True):
+                changes[layer.place] = _merged((*before, layer)) != _merged(before)
+            for path in layer.leaves():
+                place = (*layer.place, *path)
+                used[place] = used[place] or not any(other.sets(path) for other in after)
+    same = [place for place, really in changes.items() if not really]
+    yield from ((place, "changes nothing: what it sets is so without it") for place in same)
+    if same:
+        return
+    for place, really in used.items():
+        if not really:
+            yield place, "changes nothing: something more particular sets it for every search"
+
+
+def _merged(layers: tuple[Layer, ...]) -> dict[str, Any]:
+    return reduce(_merge, (layer.settings for layer in layers), {})
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Merge nested settings; what `over` says wins."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged

@@ -1,0 +1,136 @@
+"""What other packages plug in by entry points, known without importing it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from wiring.errors import InputError
+
+METHODS, SETTINGS, SOURCES = "wiring.methods", "wiring.method_settings", "wiring.sources"
+"""Groups: method -> its class; method -> its settings' model, if any; source of data -> its class.
+
+A method's settings stand apart from it: a method imports torch, and a scale file is checked
+without.
+"""
+
+
+@cache
+def _points(group: str) -> dict[str, tuple[EntryPoint, ...]]:
+    # Sorted, and each once: a package that is installed and on the path too is seen twice.
+    found: dict[str, dict[str, EntryPoint]] = {}
+    for point in entry_points(group=group):
+        found.setdefault(point.name, {}).setdefault(point.value, point)
+    return {name: tuple(found[name].values()) for name in sorted(found)}
+
+
+def names(group: str) -> tuple[str, ...]:
+    """What is plugged into a group, sorted; reading it takes milliseconds and imports nothing."""
+    return tuple(_points(group))
+
+
+def built_in(group: str) -> tuple[str, ...]:
+    """The part of :func:`names` that this package brings."""
+    own = "wiring."
+    return tuple(n for n, points in _points(group).items() if points[0].value.startswith(own))
+
+
+@cache
+def load(group: str, name: str) -> Any:
+    """Import what is plugged in.
+
+    Raises:
+        InputError: it is not there, or cannot be had as its entry point says.
+    """
+    if name not in _points(group):
+        raise InputError(f"unknown {name!r}, expected one of {', '.join(names(group))}")
+    said = fault(group, name)
+    if said is not None:
+        raise InputError(said)
+    return _points(group)[name][0].load()
+
+
+@cache
+def fault(group: str, name: str) -> str | None:
+    """Why an entry point cannot be loaded, as far as that is seen without importing it.
+
+    Its module is looked for and its source read: the attribute must be defined there, and every
+    package that the module imports at its top must be installed.
+
+    Args:
+        group: a group of entry points.
+        name: one of :func:`names`.
+
+    Returns:
+        One sentence, or None where no fault is seen.
+    """
+    points = _points(group)[name]
+    if len(points) > 1:
+        values = " and ".join(point.value for point in points)
+        return f"{name}: two packages bring it ({values}), expected one"
+    (point,) = points
+    where = f"{name}: the entry point {point.value} of {group} cannot be imported"
+    spec = _spec(point.module)
+    if spec is None:
+        return f"{where}: no module {point.module}"
+    if spec.origin is None or not spec.origin.endswith(".py"):
+        return None  # compiled, or a folder without a file: its names are not to be read
+    try:
+        tree = ast.parse(Path(spec.origin).read_bytes())
+    except (OSError, SyntaxError, ValueError) as error:
+        return f"{where}: {spec.origin}: {' '.join(str(error).split())}"
+    for imported in _imports(tree):
+        if find_spec(imported) is None:
+            return f"{where}: it imports {imported}, which is not installed"
+    first = point.attr.partition(".")[0]
+    defined = set(_definitions(tree.body))
+    if first and not defined & {first, "*", "__getattr__"}:
+        return f"{where}: {point.module} has no {first}"
+    return None
+
+
+def _spec(module: str) -> ModuleSpec | None:
+    """Find a module without running its parents, which `importlib.util.find_spec` does."""
+    top, *parts = module.split(".")
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    name = top
+    for part in parts:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        name = f"{name}.{part}"
+        spec = PathFinder.find_spec(name, list(spec.submodule_search_locations))
+    return spec
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    """The packages without which a module's import fails: not those that it tries or defers."""
+    for statement in tree.body:
+        if isinstance(statement, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in statement.names)
+        elif isinstance(statement, ast.ImportFrom) and not statement.level and statement.module:
+            yield statement.module.partition(".")[0]
+
+
+def _definitions(body: list[ast.stmt]) -> Iterator[str]:
+    """The names that a module's statements bind; `*` for those of a star import."""
+    for statement in body:
+        if isinstance(statement, ast.ClassDef | ast.FunctionDef):
+            yield statement.name
+        elif isinstance(statement, ast.Import | ast.ImportFrom):
+            for alias in statement.names:
+                yield alias.asname or alias.name.partition(".")[0]
+        else:
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                    yield node.id
+                elif isinstance(node, ast.stmt) and node is not statement:
+                    yield from _definitions([node])
