@@ -9,10 +9,13 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from wiring import files
-from wiring.files import atomic_dir, atomic_file, sha256
+from wiring.errors import InputError
+from wiring.files import atomic_dir, atomic_file, read_parquet, sha256
 
 
 class Crash(BaseException):
@@ -143,3 +146,59 @@ def test_data_reach_the_disk_before_the_name_does(
     assert events[0] == "sync a"
     assert events[1].endswith(".out")  # the folder itself
     assert events[2:] == ["rename out", f"sync {tmp_path.name}"]
+
+
+# Parquet from elsewhere
+
+PLAIN = pa.table({"text": ["a", "b"], "number": [1, 2]})
+
+
+def test_a_parquet_file_is_read_whatever_its_folder_is_called(tmp_path: Path) -> None:
+    path = tmp_path / "number=3" / "x.parquet"
+    path.parent.mkdir()
+    pq.write_table(PLAIN, path)
+    assert read_parquet(path).equals(PLAIN)
+    assert read_parquet(path, PLAIN.schema).equals(PLAIN)
+
+
+def test_other_columns_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    pq.write_table(PLAIN, path)
+    for schema, message in (
+        (pa.schema([("text", pa.string())]), r"column 2 is 'number' \(int64\), expected missing"),
+        (PLAIN.schema.append(pa.field("more", pa.int8())), r"column 3 is missing, expected 'more'"),
+        (
+            pa.schema([pa.field("text", pa.string(), nullable=False), PLAIN.schema.field(1)]),
+            r"column 1 is 'text' \(string\), expected 'text' \(string, never null\)",
+        ),
+    ):
+        with pytest.raises(InputError, match=rf"x\.parquet: columns differ: {message}"):
+            read_parquet(path, schema)
+
+
+def not_utf8() -> pa.Table:
+    raw = pa.array([b"a", b"\xff"], pa.binary())
+    return pa.table({"text": pa.Array.from_buffers(pa.string(), 2, raw.buffers())})
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"PAR1" + b"x" * 20 + b"PAR1"),
+        lambda path: path.mkdir(),
+        lambda path: None,  # noqa: ARG005
+        lambda path: pq.write_table(not_utf8(), path),
+    ],
+    ids=["empty", "damaged", "folder", "missing", "utf8"],
+)
+def test_what_is_no_parquet_file_ends_in_one_line(
+    tmp_path: Path, write: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "x.parquet"
+    write(path)
+    with pytest.raises(
+        InputError, match=r"x\.parquet: not a Parquet file as expected: ."
+    ) as caught:
+        read_parquet(path)
+    assert "\n" not in str(caught.value)

@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 
 from tests.foreign import Live, complaint
 from wiring.config import OPS, SearchConfig, SpaceConfig
+from wiring.errors import InputError
+from wiring.files import read_parquet
 from wiring.trajectory import (
     EPOCH_FIELDS,
     SAMPLE_FIELDS,
@@ -226,7 +228,7 @@ def test_a_faulty_row_is_named_and_leaves_nothing(
         writer.add("steps", row)
     writer.add("steps", step_row(0, "train"))
     writer.close(manifest_for(config_for()))
-    assert Trajectory.read(tmp_path / "t").steps.num_rows == 1
+    assert read_parquet(tmp_path / "t/steps.parquet").num_rows == 1
 
 
 def test_the_manifest_is_completed_and_must_serve_a_reader(tmp_path: Path) -> None:
@@ -288,6 +290,49 @@ def parquet(table: pa.Table) -> bytes:
     content = pa.BufferOutputStream()
     pq.write_table(table, content)
     return content.getvalue().to_pybytes()
+
+
+def put(column: str, row: int, value: Any) -> Any:
+    """A change of one value of a table."""
+
+    def change(table: pa.Table) -> pa.Table:
+        field = table.schema.field(column)
+        values = table[column].to_pylist()
+        values[row] = value
+        place = table.schema.get_field_index(column)
+        return table.set_column(place, field, pa.array(values, field.type))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("steps", put("split", 0, "test"), "split is 'test', expected one of train, search"),
+        ("steps", put("step", 2, 0), "windows stand out of order"),
+        ("steps", put("epoch", 0, 7), "windows stand out of order"),
+        ("steps", put("step", -1, 9), "the windows of search are others than those of train"),
+        ("steps", lambda t: t.take([0, 1, 2, 4, 6]), "the windows of search are others"),
+        ("epochs", lambda t: t.slice(0, 0), "has 0 epochs of test, but steps.parquet has 2"),
+        ("epochs", lambda t: t.slice(1, 1), "has 1 epochs of test, but steps.parquet has 2"),
+        ("epochs", put("epoch", 0, 1), "an epoch stands twice for test"),
+        ("epochs", put("genotype", 0, "{"), "genotype is '{', expected JSON"),
+        ("epochs", put("genotype", 0, '{"9-9": "none"}'), "genotype is .*, expected JSON"),
+        ("samples", put("epoch", 0, 5), "has epochs of train that steps.parquet has not"),
+        ("steps", lambda t: t.drop_columns(["loss"]), "columns differ"),
+        ("samples", lambda t: t.drop_columns(["loss"]), "columns differ"),
+    ],
+)
+def test_tables_that_disagree_end_in_a_sentence(
+    tmp_path: Path, name: str, change: Any, message: str
+) -> None:
+    path = written(tmp_path / "t")
+    table = pq.read_table(path / f"{name}.parquet")
+    exchanged(path, f"{name}.parquet", parquet(change(table)))
+    with pytest.raises(InputError, match=message) as caught:
+        Trajectory.read(path)
+    assert str(path / name) in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", FILES)

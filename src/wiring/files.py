@@ -9,11 +9,15 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from wiring.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def sha256(path: Path) -> str:
@@ -48,6 +52,44 @@ def read_manifest(path: Path, version: int, fields: tuple[str, ...]) -> dict[str
         if name not in manifest:
             raise InputError(f"{path}: {name} is missing")
     return manifest
+
+
+def read_parquet(path: Path, schema: pa.Schema | None = None) -> pa.Table:
+    """Read a Parquet file that may come from elsewhere, and check all of it.
+
+    Arrow trusts a file in places: text need not be UTF-8 there, nor an array as long as it says.
+
+    Args:
+        path: the file.
+        schema: its columns, if they are known: names, types and order. The metadata may differ.
+
+    Raises:
+        InputError: the file is missing, damaged, or has other columns; one line says what.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        # Not read_table, which makes columns of folders that are called `name=value`.
+        with parquet.ParquetFile(path) as file:
+            table = file.read()
+        table.validate(full=True)
+        str(table.schema)  # names and metadata are text too, and decoded only here
+    except (pa.ArrowException, OSError, ValueError) as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: not a Parquet file as expected: {said}") from None
+    if schema is not None and not table.schema.equals(schema):
+        for place, (found, wanted) in enumerate(zip_longest(table.schema, schema)):
+            if found is None or wanted is None or not found.equals(wanted):
+                said = f"column {place + 1} is {_column(found)}, expected {_column(wanted)}"
+                raise InputError(f"{path}: columns differ: {said}")
+    return table
+
+
+def _column(field: pa.Field | None) -> str:
+    if field is None:
+        return "missing"
+    return f"{field.name!r} ({field.type}{'' if field.nullable else ', never null'})"
 
 
 @contextmanager

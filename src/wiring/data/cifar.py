@@ -21,7 +21,7 @@ import pooch
 import requests
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential
 
-from wiring.data.dataset import DataError
+from wiring.errors import InputError
 from wiring.files import sha256
 
 TIMEOUT = 30
@@ -78,13 +78,13 @@ def fetch(archive: Archive, local: Path | None, cache: Path) -> Path:
         cache: folder that keeps the download.
 
     Raises:
-        DataError: it is missing, cannot be downloaded, or is not the pinned archive.
+        InputError: it is missing, cannot be downloaded, or is not the pinned archive.
     """
     if local is not None:
         if not local.is_file():
-            raise DataError(f"{local}: no such file, expected a copy of {archive.url}")
+            raise InputError(f"{local}: no such file, expected a copy of {archive.url}")
         if (found := sha256(local)) != archive.sha256:
-            raise DataError(
+            raise InputError(
                 f"{local}: SHA-256 is {found}, expected {archive.sha256} (a whole copy of "
                 f"{archive.url})"
             )
@@ -94,16 +94,16 @@ def fetch(archive: Archive, local: Path | None, cache: Path) -> Path:
         return Path(_download(archive, cache))
     except requests.HTTPError as error:
         status = _status(error)
-        raise DataError(f"{archive.url}: the server answered {status}: {instead}") from None
+        raise InputError(f"{archive.url}: the server answered {status}: {instead}") from None
     except requests.RequestException as error:
         kind = type(error).__name__
-        raise DataError(f"{archive.url}: cannot be downloaded ({kind}): {instead}") from None
+        raise InputError(f"{archive.url}: cannot be downloaded ({kind}): {instead}") from None
     except ValueError:
-        raise DataError(
+        raise InputError(
             f"{archive.url}: what was downloaded has not the SHA-256 {archive.sha256}: {instead}"
         ) from None
     except OSError as error:
-        raise DataError(f"{cache}: cannot keep the download: {error.strerror}") from None
+        raise InputError(f"{cache}: cannot keep the download: {error.strerror}") from None
 
 
 def _status(error: requests.HTTPError) -> int:
@@ -145,7 +145,7 @@ def read(path: Path, archive: Archive) -> tuple[Samples, Samples]:
         archive: what it holds.
 
     Raises:
-        DataError: it is damaged, lacks a member, or a member is not a batch of that format.
+        InputError: it is damaged, lacks a member, or a member is not a batch of that format.
     """
     found: dict[str, Samples] = {}
     try:
@@ -155,20 +155,20 @@ def read(path: Path, archive: Archive) -> tuple[Samples, Samples]:
                     continue
                 where = f"{path}: {member.name}"
                 if member.name in found:
-                    raise DataError(f"{where}: stands twice, expected once")
+                    raise InputError(f"{where}: stands twice, expected once")
                 if not member.isreg() or not 0 <= member.size <= MEMBER_LIMIT:
-                    raise DataError(f"{where}: expected a file of at most {MEMBER_LIMIT} bytes")
+                    raise InputError(f"{where}: expected a file of at most {MEMBER_LIMIT} bytes")
                 file = tar.extractfile(member)
                 assert file is not None  # it is a regular file
                 found[member.name] = _batch(file.read(), where, archive)
-    except DataError:
+    except InputError:
         raise
     except Exception as error:  # a foreign archive can raise anything
         said = " ".join(str(error).split())
-        raise DataError(f"{path}: damaged ({said}), expected a tar.gz file") from None
+        raise InputError(f"{path}: damaged ({said}), expected a tar.gz file") from None
     for name in (*archive.train, *archive.test):
         if name not in found:
-            raise DataError(f"{path}: {name} is missing, expected it in a copy of {archive.url}")
+            raise InputError(f"{path}: {name} is missing, expected it in a copy of {archive.url}")
 
     def join(members: tuple[str, ...]) -> Samples:
         images, labels = zip(*(found[name] for name in members), strict=True)
@@ -219,7 +219,7 @@ def _batch(data: bytes, where: str, archive: Archive) -> Samples:
         content = _Unpickler(io.BytesIO(data), encoding="bytes").load()
     except Exception as error:  # a foreign pickle can raise anything
         said = " ".join(str(error).split())[:200]
-        raise DataError(f"{where}: refused as a CIFAR batch: {said}") from None
+        raise InputError(f"{where}: refused as a CIFAR batch: {said}") from None
     match content:
         # An array's state is (version, shape, dtype, whether by columns, bytes).
         case {
@@ -233,7 +233,7 @@ def _batch(data: bytes, where: str, archive: Archive) -> Samples:
         ):
             images = np.frombuffer(raw, np.uint8).reshape(count, *archive.shape)
             return images, np.array(labels, np.int64)
-    raise DataError(
+    raise InputError(
         f"{where}: not a CIFAR batch, expected {count} uint8 rows of {values} as data and as many "
         f"labels below {archive.classes}"
     )

@@ -5,26 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
-from pydantic import BaseModel, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    ValidationError,
+    model_validator,
+)
 from torch import Tensor
 
 from wiring.errors import InputError
-from wiring.files import read_manifest, sha256
+from wiring.files import read_manifest, read_parquet, sha256
 
 VERSION = 1
 """Version of the files below; a reader takes no other."""
+VALUES = 2**24
+"""The most numbers of an image."""
 FILES = ("train.parquet", "test.parquet")
 MANIFEST = "manifest.json"
-
-
-class DataError(InputError):
-    """A dataset or its source is at fault: one sentence says what, and what would be right."""
 
 
 def train_schema(values: int) -> pa.Schema:
@@ -86,14 +90,30 @@ class Dataset:
     manifest: dict[str, Any]
 
 
+_Length = Annotated[int, Field(ge=1, le=2**16)]
+
+
 class _Content(BaseModel):
     """What a manifest says that decides how its files are read."""
 
-    shape: tuple[PositiveInt, PositiveInt, PositiveInt]
-    classes: PositiveInt
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    shape: tuple[_Length, _Length, _Length]
+    classes: _Length
     mean: tuple[float, ...]
     std: tuple[PositiveFloat, ...]
     files: dict[str, str]
+
+    @model_validator(mode="after")
+    def _bounded(self) -> _Content:
+        if prod(self.shape) > VALUES:
+            raise ValueError(f"shape: {prod(self.shape)} values, expected at most {VALUES}")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != self.shape[0]:
+                raise ValueError(
+                    f"{name}: {len(values)} values, expected {self.shape[0]}, one a channel"
+                )
+        return self
 
 
 def load(path: Path) -> Dataset:
@@ -103,22 +123,28 @@ def load(path: Path) -> Dataset:
         path: a folder that :func:`wiring.data.prepare` wrote.
 
     Raises:
-        DataError: a file is missing, of another version, or not what the manifest says.
+        InputError: a file is missing, of another version, or not what the manifest says.
     """
     try:
         fields = ("shape", "classes", "mean", "std", "files")
         manifest = read_manifest(path / MANIFEST, VERSION, fields)
     except ValueError as error:
-        raise DataError(f"{error}: prepare the dataset again") from None
+        raise InputError(f"{error}: prepare the dataset again") from None
     try:
         content = _Content.model_validate(manifest)
     except ValidationError as error:
-        raise DataError(str(InputError.from_validation(str(path / MANIFEST), error))) from None
+        raise InputError.from_validation(str(path / MANIFEST), error) from None
     shape = content.shape
     train, test = (
         _table(path / name, manifest, schema(prod(shape)))
         for name, schema in zip(FILES, (train_schema, test_schema), strict=True)
     )
+    for name, table, column in (
+        (FILES[0], train, "label"),
+        (FILES[0], train, "clean_label"),
+        (FILES[1], test, "label"),
+    ):
+        _check_labels(path / name, table, column, content.classes)
     return Dataset(
         name=path.resolve().name,
         classes=content.classes,
@@ -136,17 +162,25 @@ def load(path: Path) -> Dataset:
 
 def _table(path: Path, manifest: dict[str, Any], schema: pa.Schema) -> pa.Table:
     if not path.is_file():
-        raise DataError(f"{path}: missing, expected beside {MANIFEST}")
+        raise InputError(f"{path}: missing, expected beside {MANIFEST}")
     found, stated = sha256(path), manifest["files"].get(path.name)
     if found != stated:
-        raise DataError(f"{path}: SHA-256 is {found}, expected {stated} as in {MANIFEST}")
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a Parquet file: {error}") from None
-    if not table.schema.equals(schema):
-        raise DataError(f"{path}: columns differ from those of schema version {VERSION}")
-    return table
+        raise InputError(f"{path}: SHA-256 is {found}, expected {stated} as in {MANIFEST}")
+    return read_parquet(path, schema)
+
+
+def _check_labels(path: Path, table: pa.Table, column: str, classes: int) -> None:
+    labels = table[column].to_numpy()
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(wrong):
+        raise InputError(
+            f"{path}: row {wrong[0]}: {column} is {labels[wrong[0]]}, expected 0 to {classes - 1} "
+            f"as {MANIFEST} has {classes} classes"
+        )
+    if column == "clean_label" and len(found := np.unique(labels)) < classes:
+        raise InputError(
+            f"{path}: has samples of {len(found)} classes, expected {classes} as in {MANIFEST}"
+        )
 
 
 def _column(table: pa.Table, name: str) -> Tensor:

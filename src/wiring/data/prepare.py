@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from wiring import __version__
 from wiring.config import DatasetConfig
 from wiring.data import cifar
-from wiring.data.dataset import FILES, MANIFEST, VERSION, DataError, test_schema, train_schema
+from wiring.data.dataset import FILES, MANIFEST, VERSION, test_schema, train_schema
 from wiring.data.split import check_share, check_sizes
 from wiring.errors import InputError
 from wiring.files import atomic_dir, sha256
@@ -51,7 +51,7 @@ def prepare(
 
     Raises:
         InputError: no such split exists; names the field.
-        DataError: the source cannot be had or is damaged.
+        InputError: the source cannot be had or is damaged.
     """
     field = f"datasets.{out.name}"
     # One seed, three independent splits.
@@ -85,7 +85,7 @@ def prepare(
     noisy = _noisy(train.labels, config.label_noise, classes, config.noise_seed)
     mean, std = _moments(train.images)
     if 0.0 in std:
-        raise DataError(f"{field}: a channel of the training images is constant")
+        raise InputError(f"{field}: a channel of the training images is constant")
 
     shape = train.images.shape[1:]
     tables = (

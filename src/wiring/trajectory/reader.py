@@ -11,14 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
-from wiring.config import SearchConfig
+from wiring.config import OPS, SearchConfig
 from wiring.config.model import Name
 from wiring.errors import InputError
-from wiring.files import read_manifest, sha256
-from wiring.trajectory.schema import REQUIRED, SCHEMAS, VERSION, Shape, shape_of
+from wiring.files import read_manifest, read_parquet, sha256
+from wiring.trajectory.schema import REQUIRED, SCHEMAS, SPLITS, VERSION, Shape, shape_of
 
 TableName = Literal["steps", "epochs", "samples"]
 
@@ -67,10 +66,7 @@ class Trajectory:
             found, stated = sha256(file), manifest["files"].get(file.name)
             if found != stated:
                 raise InputError(f"{file}: SHA-256 is {found}, expected {stated} as in {source}")
-            try:
-                tables[name] = pq.read_table(file)
-            except (pa.ArrowException, OSError) as error:
-                raise InputError(f"{file}: not a Parquet file: {error}") from None
+            tables[name] = read_parquet(file)
         try:
             shape = shape_of(tables["steps"].schema)
         except (LookupError, ValueError) as error:
@@ -83,6 +79,7 @@ class Trajectory:
                 raise InputError(
                     f"{path / name}.parquet: columns differ from those of schema version {VERSION}"
                 )
+        _check_rows(path, config, tables)
         return cls(path, config, manifest, shape, **tables)
 
     def _table(self, name: TableName) -> pa.Table:
@@ -136,6 +133,67 @@ def _check_names(source: Path, manifest: dict[str, Any]) -> None:
         ) from None
     if not isinstance(manifest["dataset"], dict):
         raise InputError(f"{source}: dataset must be the dataset's manifest")
+
+
+def _check_rows(path: Path, config: SearchConfig, tables: dict[str, pa.Table]) -> None:
+    """What the tables say of one another: windows that grow, and epochs that have windows.
+
+    A search that was given up in the middle of an epoch has windows of it and no more.
+    """
+
+    def wrong(name: str, said: str) -> InputError:
+        return InputError(f"{path / name}.parquet: {said}")
+
+    for name, table in tables.items():
+        known = [s for s in SPLITS[name] if s != "search" or config.level == "bi"]
+        for split in table["split"].unique().to_pylist():
+            if split not in known:
+                raise wrong(name, f"split is {split!r}, expected one of {', '.join(known)}")
+    rows = {
+        (name, split): [
+            part[key].to_numpy() for key in ("epoch", "step") if key in table.column_names
+        ]
+        for name, table in tables.items()
+        for split in SPLITS[name]
+        for part in [table.filter(pc.equal(table["split"], split))]
+    }
+    epoch, step = rows["steps", "train"]
+    if (np.diff(step) <= 0).any() or (np.diff(epoch) < 0).any() or (epoch < 0).any():
+        raise wrong("steps", "windows stand out of order, expected growing steps and epochs")
+    if config.level == "bi":
+        ours, theirs = (np.array(rows["steps", split]) for split in SPLITS["steps"])
+        count = theirs.shape[1]
+        if count < len(step) - 1 or not np.array_equal(ours[:, :count], theirs):
+            raise wrong("steps", "the windows of search are others than those of train")
+    measured = np.unique(epoch)
+    for split in SPLITS["epochs"]:
+        (found,) = rows["epochs", split]
+        if len(found) > len(np.unique(found)):
+            raise wrong("epochs", f"an epoch stands twice for {split}, expected once")
+        if (split == "test" or len(found)) and not (
+            len(found) >= len(measured) - 1
+            and np.array_equal(np.sort(found), measured[: len(found)])
+        ):
+            said = f"has {len(found)} epochs of {split}, but steps.parquet has {len(measured)}"
+            raise wrong("epochs", f"{said}, expected the same")
+    for split in SPLITS["samples"]:
+        (found,) = rows["samples", split]
+        if not np.isin(found, measured).all():
+            raise wrong("samples", f"has epochs of {split} that steps.parquet has not")
+    for text in tables["epochs"]["genotype"].unique().to_pylist():
+        if not _is_genotype(text, config):
+            raise wrong("epochs", f"genotype is {text!r}, expected JSON, edge to op")
+
+
+def _is_genotype(text: str, config: SearchConfig) -> bool:
+    try:
+        genotype = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    edges = set(map(str, config.space.edges))
+    return isinstance(genotype, dict) and all(
+        edge in edges and op in OPS for edge, op in genotype.items()
+    )
 
 
 def _config(source: Path, manifest: dict[str, Any]) -> SearchConfig:
