@@ -10,6 +10,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
@@ -26,6 +27,7 @@ from wiring.config import (
     load_scale,
     plugins,
 )
+from wiring.config.schema import scale_schema
 from wiring.errors import InputError
 from wiring.study import TARGETS, read_study
 
@@ -634,6 +636,53 @@ def test_the_embedded_scales_cross_methods_levels_hardness_and_cells() -> None:
         *product(METHODS, {"single"}, easy, {"4"}),
         *product(METHODS, {"bi"}, noisy, {"4"}),
     }
+
+
+# The JSON schema
+
+
+def complaints(raw: object) -> list[str]:
+    validator = jsonschema.Draft202012Validator(json.loads(scale_schema()))
+    return [error.json_path for error in validator.iter_errors(raw)]
+
+
+def test_the_schema_of_scale_files_is_fresh() -> None:
+    stored = (ROOT / "config/schema.json").read_text()
+    assert stored == scale_schema(), "run: wiring schema > config/schema.json"
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_the_shipped_scales_fit_the_schema_and_name_it(name: str) -> None:
+    text = (ROOT / f"config/{name}.yaml").read_text()
+    assert complaints(yaml.safe_load(text)) == []
+    assert text.startswith("# yaml-language-server: $schema=schema.json\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("sacle", 1),
+        ("defaults/level", "bi"),
+        ("defaults/space/cell", 8),
+        ("defaults/space/ops", ["conv_7x7"]),
+        ("defaults/space/fix_edges", {"2-3": "nope"}),
+        ("methods/darts/train/epochs", 0),
+        ("experiments/E1/levels", ["tri"]),
+        ("experiments/E1/variants", {"free": {"alpha": {"lr": -1}}}),
+        ("experiments/E1/overrides", [{"set": {"seed": 1}}]),
+        ("datasets/digits/label_noise", 1.0),
+    ],
+)
+def test_the_schema_refuses_what_the_models_do(path: str, value: object) -> None:
+    assert complaints(changed(path, value))
+
+
+def test_every_field_has_its_meaning_in_the_schema() -> None:
+    """From the docstrings; the fields of a point and sections say enough by their names."""
+    schema = json.loads(scale_schema())
+    for model in ("SpaceConfig", "TrainConfig", "AlphaConfig", "WeightsConfig", "DatasetConfig"):
+        for name, field in schema["$defs"][model]["properties"].items():
+            assert field.get("description"), f"{model}.{name}"
 
 
 PAPER = load_scale(ROOT / "config/paper.yaml")

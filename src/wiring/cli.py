@@ -77,6 +77,14 @@ def validate(scale_file: ScaleFile) -> None:
 
 
 @app.command()
+def schema() -> None:
+    """Print the JSON schema of a scale file, by which an editor completes it."""
+    from wiring.config.schema import scale_schema
+
+    typer.echo(scale_schema(), nl=False)
+
+
+@app.command()
 def data(
     dataset: Annotated[str, typer.Argument(help="A dataset of the scale file, as JSON.")],
     out: Out,

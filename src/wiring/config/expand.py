@@ -15,14 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import ValidationError
 
 from wiring.config import plugins
-from wiring.config.search import Condition, SearchConfig
+from wiring.config.search import POINT, Condition, SearchConfig
 from wiring.errors import UNKNOWN, Place, dotted, faults
 
 if TYPE_CHECKING:
     from wiring.config.scale import ScaleConfig
 
-POINT = ("experiment", "variant", "dataset", "method", "level", "seed")
-"""The fields of a search that its experiment fills in; the others are settings."""
 SETTINGS = tuple(name for name in SearchConfig.model_fields if name not in POINT)
 
 Fault = tuple[Place, str]

@@ -11,6 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from pydantic import GetJsonSchemaHandler
+from pydantic_core import CoreSchema
+
 from wiring.errors import InputError
 
 METHODS, SETTINGS, SOURCES = "wiring.methods", "wiring.method_settings", "wiring.sources"
@@ -39,6 +42,19 @@ def built_in(group: str) -> tuple[str, ...]:
     """The part of :func:`names` that this package brings."""
     own = "wiring."
     return tuple(n for n, points in _points(group).items() if points[0].value.startswith(own))
+
+
+class Completed:
+    """Marks a name from a group: JSON schema offers the built-in ones and takes any other."""
+
+    def __init__(self, group: str) -> None:
+        self.group = group
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """What is installed beside this package does not change the schema."""
+        return {"anyOf": [{"enum": list(built_in(self.group))}, handler(schema)]}
 
 
 @cache

@@ -14,7 +14,7 @@ from pydantic import (
 from wiring.config.dataset import DatasetConfig
 from wiring.config.expand import expand
 from wiring.config.model import Level, Model, Name, Seed
-from wiring.config.search import Condition, MethodName, SearchConfig
+from wiring.config.search import Condition, MethodName, SearchConfig, Settings
 from wiring.errors import InputError
 
 SEARCHES = 10_000
@@ -37,7 +37,7 @@ class Override(Model):
     method: MethodName | None = None
     level: Level | None = None
     dataset: Name | None = None
-    set: dict[str, Any]
+    set: Settings
 
     def matches(self, condition: Condition) -> bool:
         """Whether the searches of a condition are meant."""
@@ -60,7 +60,7 @@ class Experiment(Model):
     levels: tuple[Level, ...] = Field(min_length=1, strict=False)
     datasets: tuple[Name, ...] = Field(min_length=1, strict=False)
     seeds: tuple[Seed, ...] = Field(min_length=1, strict=False)
-    variants: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    variants: dict[Name, Settings] = Field(default_factory=dict)
     overrides: tuple[Override, ...] = Field((), strict=False)
 
     @property
@@ -112,8 +112,8 @@ class ScaleConfig(Model):
 
     scale: Name
     datasets: Annotated[dict[Name, DatasetConfig], AfterValidator(_distinct)]
-    defaults: dict[str, Any] = Field(default_factory=dict)
-    methods: dict[MethodName, dict[str, Any]] = Field(default_factory=dict)
+    defaults: Settings = Field(default_factory=dict)
+    methods: dict[MethodName, Settings] = Field(default_factory=dict)
     experiments: Annotated[dict[Name, Experiment], Field(min_length=1), AfterValidator(_distinct)]
     report: ReportConfig = ReportConfig()
     claims: ClaimsConfig = ClaimsConfig()

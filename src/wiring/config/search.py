@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast
 from pydantic import (
     AfterValidator,
     Field,
+    GetJsonSchemaHandler,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
@@ -23,11 +24,14 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import CoreSchema
 
 from wiring.config import plugins
 from wiring.config.model import Level, Model, Name, Seed
 from wiring.config.space import SpaceConfig
 
+POINT = ("experiment", "variant", "dataset", "method", "level", "seed")
+"""The fields of a search that its experiment fills in; the others are settings."""
 LONGEST_ID = 200
 """Characters of a search's id: a file name has 255, and a temporary file's gets a prefix."""
 X86_64 = {"x86_64", "amd64"}
@@ -40,7 +44,7 @@ def _known_method(name: str) -> str:
     return name
 
 
-MethodName = Annotated[str, AfterValidator(_known_method)]
+MethodName = Annotated[str, AfterValidator(_known_method), plugins.Completed(plugins.METHODS)]
 
 
 class MethodSettings(Model):
@@ -319,3 +323,21 @@ class SearchConfig(Model):
     def digest(self) -> str:
         """SHA-256 of :attr:`canonical`."""
         return hashlib.sha256(self.canonical.encode()).hexdigest()
+
+
+class LayerSchema:
+    """Marks raw settings: in JSON schema they are a search without what its experiment says."""
+
+    def __get_pydantic_json_schema__(
+        self,
+        schema: CoreSchema,
+        handler: GetJsonSchemaHandler,
+    ) -> dict[str, Any]:
+        """Of :class:`SearchConfig`, what stands in a layer."""
+        whole = handler.resolve_ref_schema(handler(SearchConfig.__pydantic_core_schema__))
+        fields = {name: field for name, field in whole["properties"].items() if name not in POINT}
+        return {"type": "object", "properties": fields, "additionalProperties": False}
+
+
+Settings = Annotated[dict[str, Any], LayerSchema()]
+"""Settings of some searches, as they stand in a scale file; checked where they meet the others."""

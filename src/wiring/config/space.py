@@ -83,7 +83,7 @@ EdgeField = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^\d+-\d+$"}),
 ]
 """An edge in a model: an :class:`Edge` in Python, text in a file."""
-Op = Annotated[str, AfterValidator(_known_op)]
+Op = Annotated[str, AfterValidator(_known_op), WithJsonSchema({"enum": list(OPS)})]
 
 
 class SpaceConfig(Model):
