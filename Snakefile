@@ -1,31 +1,13 @@
-# The whole study: `snakemake` (scale: embedded), `snakemake --config scale=smoke` (or `paper`, or
-# the path of a scale file of your own). `snakemake E1` does one experiment.
+# `snakemake`: the whole study (scale: embedded). `snakemake --config scale=smoke` (or `paper`, or the
+# path of a scale file of your own). `snakemake E1` does one experiment, `snakemake _trajectories` only
+# the searches. Results go to the working directory.
 
 
-include: "workflow/rules/common.smk"
+include: "workflow/Snakefile"
 
 
-report: "workflow/report/workflow.rst"
-
-
-include: "workflow/rules/data.smk"
-include: "workflow/rules/track.smk"
-include: "workflow/rules/search.smk"
-include: "workflow/rules/dynamics.smk"
-include: "workflow/rules/claims.smk"
-include: "workflow/rules/figures.smk"
-include: "workflow/rules/report.smk"
-include: "workflow/rules/experiments.smk"
-
-
-rule all:
+# What an included file calls the default is not this file's.
+rule _default:
     default_target: True
     input:
-        rules.report.input,
-        # Named too, or one that got lost would not be missed while what follows from it is there.
-        rules.trajectories.input,
-        rules.dynamics.output,
-        rules.metrics.output,
-        rules.claims.output,
-        rules.experiments.input,
-        rules.figures.input,
+        rules._all.input,

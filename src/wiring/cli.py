@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from typer.core import TyperGroup
 
-from wiring.config import DatasetConfig, ReportConfig, ScaleConfig, SearchConfig
+from wiring.config import DatasetConfig, ScaleConfig, SearchConfig
 from wiring.config.model import Model
 from wiring.errors import InputError
 from wiring.job.stops import Stops
@@ -24,6 +24,8 @@ from wiring.study import read_study
 
 FAILED, BAD_INPUT = 1, 2
 """Exit codes: the work failed; the input must be put right first."""
+CACHE = Path(".cache")
+"""Folder that keeps downloads."""
 MESSAGES = logging.getLogger("wiring")
 
 M = TypeVar("M", bound=Model)
@@ -65,6 +67,7 @@ Experiments = Annotated[
 ]
 Claims = Annotated[Path, typer.Option(help="File that `wiring claims` wrote.")]
 ScaleFile = Annotated[Path, typer.Argument(help="A scale file, see config/README.md.")]
+ExperimentName = Annotated[str, typer.Argument(help="One of its experiments.")]
 
 
 @app.command()
@@ -88,7 +91,7 @@ def schema() -> None:
 def data(
     dataset: Annotated[str, typer.Argument(help="A dataset of the scale file, as JSON.")],
     out: Out,
-    cache: Annotated[Path, typer.Option(help="Folder that keeps downloads.")] = Path(".cache"),
+    cache: Annotated[Path, typer.Option(help="Folder that keeps downloads.")] = CACHE,
 ) -> None:
     """Prepare a dataset; the folder's name is the dataset's."""
     config = _parse(DatasetConfig, dataset, f"datasets.{out.name}")
@@ -99,26 +102,57 @@ def data(
 
 @app.command()
 def search(
-    search: Annotated[str, typer.Argument(help="A search, as JSON.")],
-    scale: Annotated[str, typer.Option(help="Name of its scale, for MLflow.")],
+    scale_file: ScaleFile,
+    search: Annotated[str, typer.Argument(help="The id of one of its searches.")],
+    results: Annotated[Path, typer.Option(help="Folder of all results.")] = Path("results"),
+) -> None:
+    """Run one search by name, or resume it; its dataset is prepared if it is not there."""
+    scale = read_study(scale_file)
+    config = _search_of(scale, scale_file, search)
+    root = results / scale.scale
+    data = root / "datasets" / config.dataset
+    if not (data / "manifest.json").is_file():
+        from wiring.data.prepare import prepare
+
+        prepare(scale.datasets[config.dataset], data, CACHE)
+    trajectories = root / "experiments" / config.experiment / "trajectories"
+    _run([config], scale.scale, data, trajectories, root / "checkpoints")
+    typer.echo(trajectories / config.id)
+
+
+@app.command()
+def searches(
+    searches: Annotated[str, typer.Argument(help="The searches of a condition, as JSON.")],
+    scale: Annotated[str, typer.Option(help="Name of their scale, for MLflow.")],
     data: Annotated[Path, typer.Option(help="Folder that `wiring data` wrote.")],
-    out: Out,
-    checkpoints: Annotated[Path, typer.Option(help="Folder that a killed search resumes from.")],
+    out: Annotated[Path, typer.Option(help="Folder in which each search gets one of its own.")],
+    checkpoints: Annotated[Path, typer.Option(help="Folder that a killed job resumes from.")],
     log: Annotated[Path | None, typer.Option(help="File that also gets the messages.")] = None,
 ) -> None:
-    """Run a search, or resume it from its last checkpoint."""
-    config = _parse(SearchConfig, search, "search")
+    """Run the seeds of a condition, one after the other, in this one process."""
+    try:
+        configs = TypeAdapter(list[SearchConfig]).validate_json(searches)
+    except ValidationError as error:
+        raise InputError.from_validation("searches", error) from None
     _speak(log)
+    _run(configs, scale, data, out, checkpoints)
+
+
+def _run(configs: list[SearchConfig], scale: str, data: Path, out: Path, checkpoints: Path) -> None:
+    """Run searches, and end as they end."""
+    name = configs[0].id if len(configs) == 1 else str(configs[0].condition)
     with Stops() as stops:
         try:
-            os.environ.update(config.run.environment)
-            from wiring.job.run import SearchError, StoppedError, run
+            # They count only before torch is imported.
+            os.environ.update(configs[0].run.environment)
+            from wiring.job.condition import run_condition
+            from wiring.job.run import SearchError, StoppedError
 
             stops.patient = True
-            run(config, scale, data, out, checkpoints, stops)
+            run_condition(configs, scale, data, out, checkpoints, stops)
         except KeyboardInterrupt:
             when = "at once" if stops.patient else f"by {stops.name} before it began"
-            _end(f"{config.id}: stopped {when}", 128 + (stops.asked or signal.SIGINT))
+            _end(f"{name}: stopped {when}", 128 + (stops.asked or signal.SIGINT))
         except StoppedError as error:
             _end(str(error), 128 + error.signal)
         except SearchError as error:
@@ -173,17 +207,17 @@ def claims(
 
 @app.command()
 def figures(
+    scale_file: ScaleFile,
+    experiment: ExperimentName,
     tables: Tables,
-    out: Annotated[Path, typer.Option(help="Folder of all figures.")],
-    report: Annotated[str, typer.Option(help="`report` of the scale file, as JSON.")] = "{}",
-    baseline: Annotated[str, typer.Option(help="What interventions are compared with.")] = "free",
+    out: Annotated[Path, typer.Option(help="Folder of the experiment's figures.")],
 ) -> None:
     """Draw the figures of every condition of an experiment."""
-    config = _parse(ReportConfig, report, "report")
+    scale = _study_with(scale_file, experiment)
     from wiring.dynamics import Dynamics
     from wiring.figures import draw_experiment
 
-    draw_experiment(Dynamics.read(tables), out, config.moments, baseline)
+    draw_experiment(Dynamics.read(tables), out, scale.report.moments, scale.claims.baseline)
 
 
 @app.command()
@@ -198,7 +232,7 @@ def overview(tables: Experiments, out: Out) -> None:
 @app.command()
 def page(
     scale_file: ScaleFile,
-    experiment: Annotated[str, typer.Argument(help="One of its experiments.")],
+    experiment: ExperimentName,
     tables: Tables,
     claims: Claims,
     figures: Annotated[Path, typer.Option(help="Folder that `wiring figures` wrote.")],
@@ -235,10 +269,8 @@ def provenance(
 
     method = None
     if search is not None:
-        searches = read_study(Path(stage)).searches(stage)
-        if search not in searches:
-            raise InputError(f"{stage}: no search {search!r}, expected an id of its searches")
-        stage, method = "trajectories", searches[search].method
+        found = _search_of(read_study(Path(stage)), Path(stage), search)
+        stage, method = "trajectories", found.method
     if stage not in STAGES:
         raise InputError(f"unknown stage {stage!r}, expected one of {', '.join(STAGES)}")
     typer.echo(f"{code_digest(stage)}  {stage}")
@@ -267,14 +299,14 @@ def init(
 @track.command("figures")
 def track_figures(
     scale_file: ScaleFile,
-    folder: Annotated[Path, typer.Argument(help="Folder of all figures.")],
+    results: Annotated[Path, typer.Argument(help="Folder of the scale's results.")],
 ) -> None:
     """Show drawn figures in MLflow, with the run of their experiment."""
     scale = read_study(scale_file)
     from wiring.tracking import show
 
-    drawn = [(path, name) for name in scale.experiments for path in scale.figures(name)]
-    show({folder / Path(path).parent: name for path, name in drawn}, scale.scale)
+    homes = {name: results / "experiments" / name for name in scale.experiments}
+    show({home / "figures": name for name, home in homes.items()}, scale.scale)
 
 
 @track.command()
@@ -289,6 +321,13 @@ def replay(
             replay(trajectory)
         except TrackingError as error:
             _end(str(error), FAILED)
+
+
+def _search_of(scale: ScaleConfig, scale_file: Path, search: str) -> SearchConfig:
+    searches = scale.searches(str(scale_file))
+    if search not in searches:
+        raise InputError(f"{scale_file}: no search {search!r}, expected an id of its searches")
+    return searches[search]
 
 
 def _study_with(scale_file: Path, experiment: str) -> ScaleConfig:

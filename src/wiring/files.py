@@ -146,6 +146,23 @@ def atomic_dir(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def link_dir(source: Path, target: Path) -> None:
+    """Give a folder's files a second place: by hard links, or as copies where there are none.
+
+    Args:
+        source: a folder of files only.
+        target: the folder to write; replaced whole.
+    """
+    with atomic_dir(target) as folder:
+        for file in source.iterdir():
+            try:
+                os.link(
+                    file.resolve(), folder / file.name
+                )  # a symbolic link may point nowhere else
+            except OSError:
+                shutil.copyfile(file, folder / file.name)
+
+
 def clear_leftovers(path: Path) -> None:
     """Remove what killed writers of `path` left beside it; nobody may be writing it now."""
     for left in path.parent.glob(f".{'[0-9a-f]' * 32}.{glob.escape(path.name)}"):

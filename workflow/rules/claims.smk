@@ -1,36 +1,23 @@
-rule claims:
+rule _claims:
     input:
-        tables=rules.dynamics.output,
+        tables=rules._tables.output,
     output:
         report(
-            f"{RESULTS}/claims/claims.json",
+            f"{HOME}/claims.json",
             caption="../report/claims.rst",
             category="Tables",
-            labels={"table": "claims"},
+            labels={"table": "claims", "experiment": "{experiment}"},
         ),
     log:
-        f"{LOGS}/claims.log",
+        f"{LOGS}/experiments/{{experiment}}/claims.log",
     conda:
         "../../environment.yml"
     params:
         code=code_digest("claims"),
+        # Only what stands in the file counts, not how: a comment changes nothing.
         thresholds=SCALE.claims.model_dump_json(),
+        scale=scale_file,
         tables=folder_of_tables,
     shell:
-        "wiring claims {params.thresholds:q} --dynamics {params.tables:q} --out {output:q}"
-        " 2>&1 | tee {log:q}"
-
-
-use rule claims as experiment_claims with:
-    input:
-        tables=rules.experiment_dynamics.output,
-    output:
-        f"{RESULTS}/experiments/{{experiment}}/claims.json",
-    log:
-        f"{LOGS}/experiments/{{experiment}}-claims.log",
-
-
-rule experiments:
-    input:
-        expand(rules.experiment_dynamics.output, experiment=EXPERIMENTS),
-        expand(rules.experiment_claims.output, experiment=EXPERIMENTS),
+        "wiring claims --scale-file {params.scale:q} --experiment {wildcards.experiment:q}"
+        " --tables {params.tables:q} --out {output:q} 2>&1 | tee {log:q}"

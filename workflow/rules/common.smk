@@ -1,21 +1,26 @@
-# What all rules share: the validated scale, and the digest of the code that a command runs.
+# What all rules share: the checked scale and its searches, and the digest of the code behind a result.
+from functools import cache
 from pathlib import Path
 
 from wiring.errors import InputError
 from wiring.provenance import code_digest, method_digest
 from wiring.study import read_study
 
+# Found beside the rules, wherever the working directory is.
+SCALES = Path(str(workflow.current_basedir)).parents[1] / "config"
+
 
 def read_scale(name: str):
-    """The file of a scale (a name in config/, or a path), the scale, and its searches."""
-    known = {path.stem: path for path in sorted(Path("config").glob("*.yaml"))}
+    """The file of a scale (a name in config/, or a path), and the scale."""
+    known = {path.stem: path for path in sorted(SCALES.glob("*.yaml"))}
     path = known.get(name, Path(name))
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
     try:
         if not path.is_file():
             expected = ", ".join(known)
             raise InputError(f"scale={name}: no such file, expected one or any of {expected}")
-        scale = read_study(path)
-        return str(path), scale, scale.searches(str(path))
+        return path, read_study(path)
     except InputError as error:
         # Not a WorkflowError: that adds a stack of Snakefiles, and the fault is not in them.
         raise SystemExit(str(error)) from None
@@ -26,20 +31,29 @@ def folder_of_tables(wildcards, input) -> Path:
     return Path(input.tables[0]).parent
 
 
+def scale_file(wildcards, input) -> Path:
+    """A parameter that is not recorded, as it asks for `input`: a path is this machine's."""
+    return SCALE_FILE
+
+
 def one_of(names) -> str:
     """A wildcard's constraint: one of these names."""
-    return "|".join(re.escape(name) for name in names)
+    return "|".join(map(re.escape, names))
 
 
-SCALE_FILE, SCALE, SEARCHES = read_scale(str(config.setdefault("scale", "embedded")))
+SCALE_FILE, SCALE = read_scale(str(config.setdefault("scale", "embedded")))
+SEARCHES = SCALE.searches()
 RESULTS = f"results/{SCALE.scale}"
 LOGS = f"logs/{SCALE.scale}"
 EXPERIMENTS = list(SCALE.experiments)
-CONDITIONS = list(dict.fromkeys(str(search.condition) for search in SEARCHES.values()))
+HOME = f"{RESULTS}/experiments/{{experiment}}"
 TABLES = ("searches", "edges", "ops", "statistics", "samples", "phases")
+# Experiment -> condition -> its searches. Looked up by every job, so worked out once.
+DESIGN = {experiment: {} for experiment in EXPERIMENTS}
+for one in SEARCHES.values():
+    DESIGN[one.experiment].setdefault(str(one.condition), []).append(one)
 
 
 wildcard_constraints:
     dataset=one_of(SCALE.datasets),
-    search=one_of(SEARCHES),
-    experiment=one_of(SCALE.experiments),
+    experiment=one_of(EXPERIMENTS),

@@ -1,10 +1,10 @@
-rule prepare:
+rule _dataset:
     output:
-        train=f"{RESULTS}/data/{{dataset}}/train.parquet",
-        test=f"{RESULTS}/data/{{dataset}}/test.parquet",
-        manifest=f"{RESULTS}/data/{{dataset}}/manifest.json",
+        train=f"{RESULTS}/datasets/{{dataset}}/train.parquet",
+        test=f"{RESULTS}/datasets/{{dataset}}/test.parquet",
+        manifest=f"{RESULTS}/datasets/{{dataset}}/manifest.json",
     log:
-        f"{LOGS}/data/{{dataset}}.log",
+        f"{LOGS}/datasets/{{dataset}}.log",
     conda:
         "../../environment.yml"
     params:
@@ -13,8 +13,3 @@ rule prepare:
         out=subpath(output.train, parent=True),
     shell:
         "wiring data {params.dataset:q} --out {params.out:q} 2>&1 | tee {log:q}"
-
-
-rule data:
-    input:
-        expand(rules.prepare.output.manifest, dataset=SCALE.datasets),

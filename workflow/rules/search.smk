@@ -1,42 +1,101 @@
+# A job runs the seeds of a condition one after the other, in one process: to start and to end one
+# costs more than many a search. Each seed has its own trajectory and its own checkpoint.
+#
+# Snakemake removes what a job is to make before it runs the job, and again if the job fails. So that
+# no finished seed is lost, a search is written to checkpoints/finished and linked to its place when
+# the whole condition is done; hooks.smk links there, before any job runs, what is at its place
+# already. A job takes from there what was made by the same settings, data and code: a seed that was
+# added, lost or has failed is the only one that is searched. (Snakemake's own `update()` keeps what is
+# there as well, but nothing of what a failed job made.)
+
+
 # A limit on GPUs (profiles/default has one) is a machine's: a cluster counts its own, also where that
 # profile is read beside the cluster's.
 resource_scopes:
     gpu="local",
 
 
-rule search:
-    input:
-        data=lambda wildcards: expand(
-            rules.prepare.output, dataset=SEARCHES[wildcards.search].dataset
-        ),
-    output:
-        steps=f"{RESULTS}/trajectories/{{search}}/steps.parquet",
-        epochs=f"{RESULTS}/trajectories/{{search}}/epochs.parquet",
-        samples=f"{RESULTS}/trajectories/{{search}}/samples.parquet",
-        manifest=f"{RESULTS}/trajectories/{{search}}/manifest.json",
-    log:
-        f"{LOGS}/searches/{{search}}.log",
-    conda:
-        "../../environment.yml"
-    threads: lambda wildcards: SEARCHES[wildcards.search].run.threads
-    resources:
-        mem_mb=lambda wildcards: SEARCHES[wildcards.search].run.memory_mb,
-        runtime=lambda wildcards: SEARCHES[wildcards.search].run.minutes,
-        gpu=lambda wildcards: SEARCHES[wildcards.search].run.gpus,
-    params:
-        code=code_digest("trajectories"),
-        method=lambda wildcards: method_digest(SEARCHES[wildcards.search].method),
-        search=lambda wildcards: SEARCHES[wildcards.search].canonical,
-        scale=SCALE.scale,
-        data=lambda wildcards, input: Path(input.data[0]).parent,
-        out=subpath(output.steps, parent=True),
-        # Not an output: it has to survive a job that is killed.
-        checkpoints=lambda wildcards: f"{RESULTS}/checkpoints/{wildcards.search}",
-    shell:
-        "wiring search {params.search:q} --scale {params.scale:q} --data {params.data:q}"
-        " --out {params.out:q} --checkpoints {params.checkpoints:q} --log {log:q}"
+TRAJECTORY = f"{RESULTS}/experiments/{{experiment}}/trajectories/{{search}}"
+FILES = ("steps.parquet", "epochs.parquet", "samples.parquet", "manifest.json")
+TRAJECTORIES = {
+    experiment: [
+        f"{TRAJECTORY}/{file}".format(experiment=experiment, search=search.id)
+        for searches in conditions.values()
+        for search in searches
+        for file in FILES
+    ]
+    for experiment, conditions in DESIGN.items()
+}
+CONDITIONS = {name: searches[0] for all_ in DESIGN.values() for name, searches in all_.items()}
+DATASETS = {name: expand(rules._dataset.output, dataset=name) for name in SCALE.datasets}
+# The most seeds of a job: a command line is not endless, and a large machine wants jobs.
+SEEDS_PER_JOB = int(config.get("seeds_per_job", 20))
 
 
-rule trajectories:
-    input:
-        expand(rules.search.output, search=SEARCHES),
+def batches(experiment: str):
+    """The seeds of each job of a condition: one where a search keeps a GPU busy for long."""
+    count = SEEDS_PER_JOB
+    if any(search.run.gpus for search in CONDITIONS.values() if search.experiment == experiment):
+        count = 1
+    seeds = SCALE.experiments[experiment].seeds
+    return [seeds[first : first + count] for first in range(0, len(seeds), count)]
+
+
+@cache
+def condition_of(name: str) -> str:
+    """What a condition's searches have in common. Not their seeds: one more changes none of them."""
+    return CONDITIONS[name].model_copy(update={"seed": 0}).canonical
+
+
+def searches_of(wildcards, output) -> str:
+    """The searches that a job makes, as a list in JSON."""
+    names = dict.fromkeys(Path(path).parent.name for path in output)
+    return f"[{','.join(SEARCHES[name].canonical for name in names)}]"
+
+
+def minutes(seeds: int):
+    """The time that a job with so many seeds is given."""
+    return lambda wildcards: seeds * CONDITIONS[wildcards.condition].run.minutes
+
+
+for experiment in EXPERIMENTS:
+    for number, seeds in enumerate(batches(experiment)):
+
+        rule:
+            name:
+                f"_search_{experiment}_{number}" if number else f"_search_{experiment}"
+            input:
+                data=lambda wildcards: DATASETS[CONDITIONS[wildcards.condition].dataset],
+            output:
+                [
+                    f"{TRAJECTORY}/{file}".format(
+                        experiment=experiment, search=f"{{condition}}_s{seed}"
+                    )
+                    for seed in seeds
+                    for file in FILES
+                ],
+            log:
+                f"{LOGS}/experiments/{experiment}/{{condition}}-{number}.log",
+            wildcard_constraints:
+                condition=one_of(DESIGN[experiment]),
+            conda:
+                "../../environment.yml"
+            threads: lambda wildcards: CONDITIONS[wildcards.condition].run.threads
+            resources:
+                mem_mb=lambda wildcards: CONDITIONS[wildcards.condition].run.memory_mb,
+                runtime=minutes(len(seeds)),
+                gpu=lambda wildcards: CONDITIONS[wildcards.condition].run.gpus,
+            params:
+                code=code_digest("trajectories"),
+                method=lambda wildcards: method_digest(CONDITIONS[wildcards.condition].method),
+                condition=lambda wildcards: condition_of(wildcards.condition),
+                # These ask for input or output, and are so not recorded: what they say besides changes
+                # no result.
+                searches=searches_of,
+                scale=lambda wildcards, output: SCALE.scale,
+                data=lambda wildcards, input: Path(input.data[0]).parent,
+                out=lambda wildcards, output: Path(output[0]).parents[1],
+                checkpoints=lambda wildcards, output: Path(output[0]).parents[4] / "checkpoints",
+            shell:
+                "wiring searches {params.searches:q} --scale {params.scale:q} --data {params.data:q}"
+                " --out {params.out:q} --checkpoints {params.checkpoints:q} --log {log:q}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -135,3 +136,26 @@ def _read(path: Path) -> Judgement:
                 f"{', '.join(known)}"
             )
     return found
+
+
+def merge(judgements: Sequence[Judgement]) -> Judgement:
+    """The judgement of a study from those of its experiments.
+
+    Args:
+        judgements: one or more, by the same thresholds; no condition is in two of them.
+
+    Returns:
+        Verdicts by claim in the order of :data:`CLAIMS`, then by condition, as :func:`judge` has
+        them; contrasts in the order given.
+
+    Raises:
+        InputError: they were judged by different thresholds.
+    """
+    first = judgements[0]
+    if any(other.config != first.config for other in judgements):
+        raise InputError("claims: judged by different thresholds, expected those of one scale file")
+    order = {name: place for place, name in enumerate(first.claims)}
+    verdicts = [verdict for judgement in judgements for verdict in judgement.verdicts]
+    verdicts.sort(key=lambda verdict: (order[verdict.claim], verdict.condition))
+    contrasts = [found for judgement in judgements for found in judgement.contrasts]
+    return Judgement(first.config, first.claims, verdicts, contrasts)

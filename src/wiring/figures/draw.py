@@ -30,17 +30,16 @@ def draw_experiment(
 
     Args:
         dynamics: the tables of one experiment.
-        out: where a folder for each condition, and one for the experiment, are replaced whole.
+        out: where a folder for each condition, and `interventions.svg`, are replaced whole.
         moments: shares of the search (0 to 1) at which the cell is drawn.
         baseline: the variant that interventions are compared with.
     """
     for condition in dynamics.searches["condition"].unique():
         draw_condition(dynamics, condition, out / condition, moments)
-    for experiment, searches in dynamics.searches.groupby("experiment"):
-        variants = set(searches["variant"])
-        if baseline in variants and len(variants) > 1:
-            with atomic_dir(out / str(experiment)) as folder, styled():
-                save(draw_interventions(dynamics, baseline), folder / "interventions.svg")
+    variants = set(dynamics.searches["variant"])
+    if baseline in variants and len(variants) > 1:
+        with atomic_file(out / "interventions.svg") as file, styled():
+            save(draw_interventions(dynamics, baseline), file)
 
 
 def draw_condition(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,8 +60,8 @@ def run(
 ) -> None:
     """Run a search, or resume it from its last checkpoint, and write its trajectory.
 
-    The last checkpoint stays: whoever took the job for failed although the trajectory was written
-    gets it again from there, at once. What removes it is the workflow, when it has all it wants.
+    The last checkpoint stays: from there the trajectory can be had again, at once. Who asked for
+    the search removes it when the trajectory is safe.
 
     Args:
         config: the search.
@@ -84,6 +85,22 @@ def run(
         ).run()
 
 
+def identity(config: SearchConfig, dataset: Mapping[str, Any]) -> dict[str, str]:
+    """All that decides on a search's results: only where it is the same does a search go on.
+
+    Args:
+        config: the search.
+        dataset: the dataset's manifest.
+    """
+    code = code_digest("trajectories") + method_digest(config.method)
+    return {
+        "config": config.digest,
+        "dataset": json.dumps(dataset["files"], sort_keys=True),
+        "code": hashlib.sha256(code.encode()).hexdigest(),
+        "torch": str(torch.__version__),
+    }
+
+
 class _Job:
     """A search under way, its record, its view and its voice."""
 
@@ -99,13 +116,7 @@ class _Job:
     ) -> None:
         self.config, self.scale, self.dataset = config, scale, dataset
         self.out, self.checkpoints, self.device, self.stops = out, checkpoints, device, stops
-        # A search goes on only where all that decides on its results is the same.
-        self.identity = {
-            "config": config.digest,
-            "dataset": json.dumps(dataset.manifest["files"], sort_keys=True),
-            "code": code_digest("trajectories") + method_digest(config.method),
-            "torch": str(torch.__version__),
-        }
+        self.identity = identity(config, dataset.manifest)
         self._refuse_a_lost_search()
         self.search = Search(config, dataset, device)
         self.writer = TrajectoryWriter(out, self.search.shape)
@@ -209,6 +220,7 @@ class _Job:
             "scale": self.scale,
             "config": self.config.model_dump(mode="json"),
             "config_sha256": self.config.digest,
+            "code_sha256": self.identity["code"],
             "dataset": self.dataset.manifest,
             **machine.described(self.config, self.device),
             "seconds": round(self.seconds + time.monotonic() - self.begun, 3),

@@ -100,7 +100,7 @@ def show(folders: Mapping[Path, str], scale: str) -> None:
     """Add drawn figures to the parent runs of their experiments, replacing those of the same name.
 
     Args:
-        folders: folders of figures, each with its experiment's id; absent ones are passed over.
+        folders: each experiment's folder of figures, with its id; absent ones are passed over.
         scale: the scale's name.
     """
     with _optional("figures are in the results folder only; once it can, `wiring track figures`"):
@@ -108,7 +108,7 @@ def show(folders: Mapping[Path, str], scale: str) -> None:
         for folder, name in folders.items():
             if folder.is_dir():
                 _, run_id = ensure(client, scale, name)
-                client.log_artifacts(run_id, str(folder), f"figures/{folder.name}")
+                client.log_artifacts(run_id, str(folder), "figures")
 
 
 @contextmanager

@@ -99,6 +99,7 @@ MANIFEST_FIELDS: dict[str, str] = {
     "scale": "name of the scale it belongs to",
     "config": "the search's whole configuration",
     "config_sha256": "SHA-256 of the configuration's canonical JSON",
+    "code_sha256": "SHA-256 of the code that results depend on",
     "dataset": "the manifest of the dataset that was used",
     "files": "SHA-256 of each Parquet file",
     "git_commit": "commit of the source tree",

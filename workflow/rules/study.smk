@@ -1,0 +1,71 @@
+# The whole study, made from what its experiments have.
+ALL_TABLES = expand(rules._tables.output, experiment=EXPERIMENTS)
+
+
+def options_of_tables(wildcards, input) -> list[str]:
+    """`--tables FOLDER` for each experiment."""
+    return [f"--tables={folder}" for folder in dict.fromkeys(Path(p).parent for p in input.tables)]
+
+
+rule _overview:
+    input:
+        tables=ALL_TABLES,
+    output:
+        report(
+            f"{RESULTS}/overview.svg",
+            caption="../report/overview.rst",
+            category="Overview",
+            labels={"figure": "overview"},
+        ),
+    log:
+        f"{LOGS}/overview.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_digest("figures"),
+        tables=options_of_tables,
+    shell:
+        "wiring overview {params.tables:q} --out {output:q} 2>&1 | tee {log:q}"
+
+
+rule _metrics:
+    input:
+        tables=ALL_TABLES,
+    output:
+        expand(f"{RESULTS}/metrics/{{condition}}.json", condition=CONDITIONS),
+    log:
+        f"{LOGS}/metrics.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_digest("dynamics"),
+        tables=options_of_tables,
+        out=subpath(output[0], parent=True),
+    shell:
+        "wiring metrics {params.tables:q} --out {params.out:q} 2>&1 | tee {log:q}"
+
+
+rule _index:
+    input:
+        tables=ALL_TABLES,
+        claims=expand(rules._claims.output, experiment=EXPERIMENTS),
+        overview=rules._overview.output,
+    output:
+        report(
+            f"{RESULTS}/index.html",
+            caption="../report/index.rst",
+            category="Overview",
+            labels={"figure": "the study in one page"},
+        ),
+    log:
+        f"{LOGS}/index.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_digest("report"),
+        design=SCALE.model_dump_json(),
+        scale=scale_file,
+        results=subpath(output[0], parent=True),
+    shell:
+        "wiring report {params.scale:q} --results {params.results:q} --out {output:q}"
+        " 2>&1 | tee {log:q}"
