@@ -10,7 +10,6 @@ export DO_NOT_TRACK = true
 export MPLBACKEND = Agg
 
 SHELL := /bin/bash
-PUBLISHED := $(shell sed -n 's/^  - scales: \[\(.*\)\].*/\1/p' dvc.yaml | tr -d ,)
 BIN := .venv/bin
 # Snakemake's rules and the tests call `wiring` by name. Not exported for all, lest $(PYTHON)
 # become the environment's own Python.
@@ -85,30 +84,11 @@ bench: env ## Time a search step
 ui: env ## Browse the runs in MLflow (MLFLOW_TRACKING_URI=sqlite:///mlflow.db PORT=5000)
 	$(RUN) mlflow ui --host 127.0.0.1 --port "$(PORT)" --backend-store-uri "$(MLFLOW_TRACKING_URI)"
 
-# Files come out of the cache in any order of time. All of one old time, they are judged by content.
-# A link's own time counts too.
 pull: env ## Fetch the published results
-	$(BIN)/dvc pull
-	find results -exec touch -t 200001010000 {} + -exec touch -h -t 200001010000 {} +
-	$(BIN)/python tools/pulled.py
+	$(RUN) python -m tools.pull
 
-# What is published must be what this very code makes, whole, and no more than it.
-publish: env ## Record the finished results of dvc.yaml's scales in DVC and git, and push them
-	@test -z "$$(git status --porcelain -- . ':!dvc.lock' ':!artifacts' ':!.snakemake')" || \
-		{ echo "publish: the tree has changes: commit or drop them first"; exit 1; }
-	@for scale in $(PUBLISHED); do \
-		$(RUN) snakemake --dry-run --config scale=$$scale 2>&1 | grep -q "Nothing to be done" || \
-			{ echo "publish: results of $$scale are missing or stale: run snakemake first"; exit 1; }; \
-		stray="$$($(RUN) snakemake --list-untracked --config scale=$$scale 2>&1 | \
-			grep "^results/$$scale/" | grep -Ev "^results/[^/]+/checkpoints/")"; \
-		test -z "$$stray" || { printf "%s\n" "$$stray"; \
-			echo "publish: nothing in $$scale makes these files any more: delete them"; exit 1; }; \
-		$(BIN)/wiring verify results/$$scale/trajectories/* || exit 1; \
-	done
-	$(RUN) dvc commit --force
-	$(BIN)/dvc push
-	git add dvc.lock artifacts .snakemake/metadata
-	git diff --cached --quiet || git commit --message "Results: $(PUBLISHED)"
+publish: env ## Record finished results in DVC and git, and push them (REMOTE=s3://...)
+	$(RUN) python -m tools.publish $(REMOTE)
 
 clean: ## Delete caches; results and .venv stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis site

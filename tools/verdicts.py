@@ -1,6 +1,6 @@
 """Put the verdict table of a scale's results into a page, between its two markers.
 
-python tools/verdicts.py results/embedded/claims/claims.json docs/results.md
+python tools/verdicts.py results/embedded docs/results.md
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ def table(claims: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(claims: Path, page: Path) -> None:
+def main(results: Path, page: Path) -> None:
     """Rewrite what stands between the page's markers."""
+    found = [json.loads(path.read_text()) for path in results.glob("experiments/*/claims.json")]
+    verdicts = [verdict for claims in found for verdict in claims["verdicts"]]
+    content = table({"claims": found[0]["claims"], "verdicts": verdicts})
     text = page.read_text(encoding="utf-8")
-    content = table(json.loads(claims.read_text(encoding="utf-8")))
     pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
     page.write_text(pattern.sub(lambda _: f"{BEGIN}{content}{END}", text), encoding="utf-8")
 

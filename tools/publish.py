@@ -1,0 +1,73 @@
+"""Record the finished results of dvc.yaml's scales in DVC and git, and push them.
+
+What is published is what this very code makes, whole, and no more than it.
+
+    python -m tools.publish [REMOTE]      REMOTE: from now on, where DVC keeps them (a folder, s3://...)
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tools import provenance
+from tools.published import BIN, ask, need_clone, scales
+
+OWN = (".dvc/config", "dvc.lock", "artifacts")
+"""What publishing itself changes."""
+
+
+def check_tree() -> None:
+    """Refuse a tree with changes: nobody could say which code made the results."""
+    if ask("git", "status", "--porcelain", "--", ".", *(f":!{path}" for path in OWN)):
+        sys.exit("publish: the tree has changes: commit or drop them first")
+
+
+def snakemake(scale: str, *options: str) -> str:
+    """All that Snakemake says of a scale."""
+    words = (str(BIN / "snakemake"), *options, "--config", f"scale={scale}")
+    done = subprocess.run(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.stdout
+
+
+def check_results(scale: str) -> None:
+    """Refuse results that are missing, stale, invalid, or made by no rule."""
+    if "Nothing to be done" not in snakemake(scale, "--dry-run"):
+        sys.exit(f"publish: results of {scale} are missing or stale: run snakemake first")
+    home = f"results/{scale}/"
+    passing = tuple(f"{home}{name}" for name in provenance.PASSING)
+    untracked = snakemake(scale, "--list-untracked").splitlines()
+    stray = [path for path in untracked if path.startswith(home) and not path.startswith(passing)]
+    if stray:
+        print(*stray, sep="\n")
+        sys.exit(f"publish: nothing in {scale} makes these files any more: delete them")
+    found = sorted(map(str, Path(home).glob("experiments/*/trajectories/*")))
+    print(ask("wiring", "verify", *found), end="")
+    try:
+        provenance.write(scale)
+    except LookupError as path:
+        sys.exit(f"publish: {path}: Snakemake has no record of it: delete it, then run snakemake")
+
+
+def main(remote: str = "") -> None:
+    """Exit with 1 and a sentence if something may not be published; nothing is then recorded."""
+    need_clone("publish")
+    check_tree()
+    published = scales()
+    for scale in published:
+        check_results(scale)
+    if remote:
+        ask("dvc", "remote", "modify", "store", "url", remote)
+    ask("dvc", "commit", "--force")
+    ask("dvc", "push")
+    ask("git", "add", "--", *(path for path in OWN if Path(path).exists()))
+    if ask("git", "diff", "--cached", "--name-only"):
+        print(ask("git", "commit", "--message", f"Results: {' '.join(published)}"), end="")
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"publish: {' '.join(error.cmd)} failed, for the reason above")

@@ -1,0 +1,77 @@
+"""Fetch the published results, check them, and let Snakemake know what made them.
+
+DVC takes on trust what it fetches. A damaged file is named and removed, with its cached copy:
+`snakemake` makes just that one again.
+
+    python -m tools.pull
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from tools import provenance
+from tools.published import ask, need_clone, scales
+
+RESULTS, CACHE = Path("results"), Path(".dvc/cache/files/md5")
+OLD = 946684800
+"""A time, in 2000. Files come out of the cache in any order; all of one time, content counts."""
+
+
+def recorded() -> dict[Path, str]:
+    """The published files that are here, with their MD5."""
+    listed = ask(
+        *("dvc", "list", ".", str(RESULTS), "--recursive", "--dvc-only", "--show-hash", "--json")
+    )
+    files = {RESULTS / one["path"]: one["md5"] for one in json.loads(listed)}
+    return {path: md5 for path, md5 in files.items() if path.is_file()}
+
+
+def md5_of(path: Path) -> str:
+    """MD5 of a file, as DVC names it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def drop_damaged(files: dict[Path, str]) -> list[Path]:
+    """Remove what is not what was published, and say so; its cached copy too."""
+    damaged = [path for path, md5 in files.items() if md5_of(path) != md5]
+    for path in damaged:
+        md5 = files.pop(path)
+        print(f"{path}: not what was published (MD5 {md5}): removed")
+        path.unlink()
+        (CACHE / md5[:2] / md5[2:]).unlink(missing_ok=True)
+    return damaged
+
+
+def main() -> None:
+    """Exit with 1, and a sentence for each damaged file, if there is one."""
+    need_clone("pull")
+    if not yaml.safe_load(Path("dvc.lock").read_text())["stages"]:
+        sys.exit("pull: this commit has no published results: `make reproduce` makes all anew")
+    try:
+        print(ask("dvc", "pull"), end="")
+        files = recorded()
+    except subprocess.CalledProcessError:
+        sys.exit("pull: DVC could not fetch all results, for the reason above")
+    damaged = drop_damaged(files)
+    for path in files:
+        os.utime(path, (OLD, OLD))
+        os.utime(path, (OLD, OLD), follow_symlinks=False)  # a link has a time of its own
+    for scale in scales():
+        if RESULTS / scale / provenance.NAME in files:
+            provenance.restore(scale, files)
+    if damaged:
+        sys.exit("pull: run `snakemake` to make again what was removed")
+    print(f"pull: {len(files)} files checked")
+
+
+if __name__ == "__main__":
+    main()
