@@ -21,6 +21,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
+from wiring.report.figures import _TITLES, shown
 
 from tests import synthetic
 from wiring.claims.judge import VERDICTS
@@ -32,7 +33,6 @@ from wiring.errors import InputError
 from wiring.patterns import CLAIMS, PATTERNS
 from wiring.report import write, write_page
 from wiring.report.embed import data_uri, shrink
-from wiring.report.figures import _TITLES, shown
 from wiring.report.write import number
 
 SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>

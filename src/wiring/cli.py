@@ -66,6 +66,7 @@ Experiments = Annotated[
     list[Path], typer.Option("--tables", help="Folder that `wiring dynamics` wrote; any number.")
 ]
 Claims = Annotated[Path, typer.Option(help="File that `wiring claims` wrote.")]
+OneExperiment = Annotated[str, typer.Argument(help="One of its experiments.")]
 ScaleFile = Annotated[Path, typer.Argument(help="A scale file, see config/README.md.")]
 ExperimentName = Annotated[str, typer.Argument(help="One of its experiments.")]
 
@@ -215,16 +216,16 @@ def figures(
     """Draw the figures of every condition of an experiment."""
     scale = _study_with(scale_file, experiment)
     from wiring.dynamics import Dynamics
-    from wiring.figures import draw_experiment
+    from wiring.figures.draw import draw_experiment
 
-    draw_experiment(Dynamics.read(tables), out, scale.report.moments, scale.claims.baseline)
+    draw_experiment(scale, experiment, Dynamics.read(tables), out)
 
 
 @app.command()
 def overview(tables: Experiments, out: Out) -> None:
     """Draw the figure over all conditions."""
     from wiring.dynamics import Dynamics
-    from wiring.figures import draw_overview
+    from wiring.figures.draw import draw_overview
 
     draw_overview(Dynamics.read(*tables, tables=("searches", "edges")), out)
 

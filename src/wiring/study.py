@@ -15,29 +15,6 @@ from wiring.config.plugins import METHODS, fault
 from wiring.data.split import check_dataset
 from wiring.errors import InputError, dotted
 
-TARGETS = frozenset(
-    {
-        "all",
-        "claims",
-        "data",
-        "dynamics",
-        "experiment_claims",
-        "experiment_dynamics",
-        "experiments",
-        "figures",
-        "index",
-        "metrics",
-        "overview",
-        "page",
-        "prepare",
-        "report",
-        "search",
-        "track_init",
-        "trajectories",
-    }
-)
-"""Rules of the workflow: `snakemake NAME` makes an experiment, so none may be called like one."""
-
 
 def read_study(path: Path) -> ScaleConfig:
     """Read a scale file and check all that its models alone cannot know.
@@ -59,18 +36,11 @@ def read_study(path: Path) -> ScaleConfig:
         check_thresholds(scale.claims, "claims")
     except InputError as error:
         told += str(error).splitlines()
-    found = dict.fromkeys((*_names(scale), *_methods(scale), *_lengths(scale, smallest)))
+    found = dict.fromkeys((*_methods(scale), *_lengths(scale, smallest)))
     told += [f"{dotted(place)}: {said}" for place, said in found]
     if told:
         raise InputError("\n".join(f"{path}: {fault}" for fault in told))
     return scale
-
-
-def _names(scale: ScaleConfig) -> Iterator[Fault]:
-    """Experiments that Snakemake would take for something else."""
-    for name in scale.experiments:
-        if name.lower() in TARGETS:
-            yield ("experiments", name), "is the name of a rule, expected another name"
 
 
 def _methods(scale: ScaleConfig) -> Iterator[Fault]:

@@ -1,7 +1,10 @@
+from wiring.figures.catalogue import paths_of
+
 # A rule an experiment, as each has figures of its own; one start of Python draws them all.
 FIGURES = {
     experiment: [
-        f"{HOME}/figures/{path}".format(experiment=experiment) for path in SCALE.figures(experiment)
+        f"{HOME}/figures/{path}".format(experiment=experiment)
+        for path in paths_of(SCALE, experiment)
     ]
     for experiment in EXPERIMENTS
 }
@@ -30,6 +33,7 @@ for experiment in EXPERIMENTS:
             "../../environment.yml"
         params:
             code=code_digest("figures"),
+            # Only what stands in the file counts, not how: a comment changes nothing.
             report=SCALE.report.model_dump_json(),
             baseline=SCALE.claims.baseline,
             scale=scale_file,

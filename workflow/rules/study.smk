@@ -13,7 +13,7 @@ rule _overview:
     output:
         report(
             f"{RESULTS}/overview.svg",
-            caption="../report/overview.rst",
+            caption="../report/overview-svg.rst",
             category="Overview",
             labels={"figure": "overview"},
         ),

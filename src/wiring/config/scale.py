@@ -125,19 +125,6 @@ class ScaleConfig(Model):
             raise ValueError(f"experiments: {size} searches, expected at most {SEARCHES}")
         return self
 
-    def figures(self, experiment: str) -> tuple[str, ...]:
-        """The figures of an experiment, as paths `condition/file` or `experiment/file`."""
-        conditions = {
-            str(search.condition): search
-            for search in self.searches().values()
-            if search.experiment == experiment
-        }
-        paths = [f"{name}/{file}" for name, one in conditions.items() for file in figures_of(one)]
-        variants = self.experiments[experiment].variants
-        if self.claims.baseline in variants and len(variants) > 1:
-            paths.append(f"{experiment}/interventions.svg")
-        return tuple(paths)
-
     def searches(self, source: str = "config") -> dict[str, SearchConfig]:
         """Expand every experiment into its searches, by id.
 
@@ -152,11 +139,3 @@ class ScaleConfig(Model):
         if faults:
             raise InputError("\n".join(f"{source}: {fault}" for fault in faults))
         return found
-
-
-def figures_of(search: SearchConfig) -> tuple[str, ...]:
-    """The figures of a search's condition: what was recorded decides."""
-    learns = ("probability.svg", "wiring.svg", "wiring.gif") if search.alpha.lr else ()
-    follows = ("samples.svg",) if search.train.followed_samples else ()
-    freezes = ("phases.svg",) if search.train.frozen_epochs else ()
-    return (*learns, "cost.svg", "statistics.svg", *follows, *freezes)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
@@ -16,22 +16,41 @@ from matplotlib.patches import Circle, PathPatch
 from matplotlib.path import Path as Curve
 from PIL import Image
 
+from wiring.config import INPUTS, Edge
 from wiring.dynamics import Dynamics
-from wiring.figures.style import GREY, OP_COLOUR, OP_NAME, WIDTH, caption, heading, line
+from wiring.figures.course import Array, courses
+from wiring.figures.style import (
+    GREY,
+    OP_COLOUR,
+    OP_NAME,
+    bare,
+    key,
+    line,
+    name,
+    sheet,
+    small_print,
+    width,
+)
 
 FRAMES = 60
 _FRAME_MS = 125
 _INPUT, _CONCATENATION = "#DDDDDD", "#C9C9C9"
 _THICK = 7.0
 """Line width in points of an edge with P(none) = 0."""
+_LABELLED = 14
+"""Edges of the largest cell whose edges are labelled: there is no room in larger ones."""
 _RADIUS, _RISE, _PITCH = 0.2, 1.25, 1.3
 """A node's radius, an input's distance from the row of intermediate nodes, and their spacing."""
-
-
+_ROOMY = 6
+"""Nodes of the largest cell that two fit beside each other."""
+_WAY = (0.4, 0.5, 0.6, 0.7)
+"""Shares of a curve, one of which is about as far out as it gets."""
 _BEZIER = [Curve.MOVETO, Curve.CURVE3, Curve.CURVE3]
+Point = tuple[float, float]
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
-class Edge(NamedTuple):
+class State(NamedTuple):
     """What an edge is at one moment: P(none), its strongest other op, and whether none leads."""
 
     none: float
@@ -39,29 +58,76 @@ class Edge(NamedTuple):
     dropped: bool
 
 
+@dataclass(frozen=True)
+class Animation:
+    """Frames in one palette."""
+
+    frames: tuple[Image.Image, ...]
+
+    def save(self, path: Path) -> None:
+        """Write a GIF that repeats."""
+        first, *others = self.frames
+        first.save(
+            path, "GIF", save_all=True, append_images=others, duration=_FRAME_MS, loop=0, disposal=1
+        )
+
+
+class _Cell:
+    """The cell of a condition: its edges' mean probabilities over seeds, window by window."""
+
+    def __init__(self, tables: Dynamics) -> None:
+        first = tables.searches.iloc[0]
+        self.nodes = int(first["nodes"])
+        self.outputs = [int(node) for node in first["output_nodes"].split(",")]
+        self.edges = [Edge.parse(text) for text in tables.edges["edge"].unique()]
+        self.ops = [str(op) for op in tables.ops["op"].unique()]
+        found = courses(tables.ops, "probability", ("edge", "op"))
+        self.epochs = found[str(self.edges[0]), self.ops[0]].epochs
+        # Shape (windows, edges, ops).
+        self._probability = np.array(
+            [[found[str(edge), op].mean for op in self.ops] for edge in self.edges]
+        ).transpose(2, 0, 1)
+        # Thinner lines and smaller letters where there are more nodes than a sheet's width takes.
+        self.scale = min(1.0, _ROOMY / self.nodes)
+        height = max(abs(_along(_curve(*edge), share)[1]) for edge in self.edges for share in _WAY)
+        self.size = _place(self.nodes + INPUTS)[0] + 0.8, 2 * (max(height, _RISE) + _RADIUS)
+
+    def at(self, window: int) -> dict[Edge, State]:
+        """Its edges after a window."""
+        return {
+            edge: self._state(probability)
+            for edge, probability in zip(self.edges, self._probability[window], strict=True)
+        }
+
+    def _state(self, probability: Array) -> State:
+        by_op = dict(zip(self.ops, map(float, probability), strict=True))
+        none = by_op.pop("none", 0.0)
+        op = max(by_op, key=by_op.__getitem__, default="none")
+        return State(none, op, none > by_op.get(op, 0.0))
+
+
 def draw_wiring(tables: Dynamics, moments: Sequence[float]) -> Figure:
     """The cell at shares (0 to 1) of the search; an edge's width is 1 - P(none)."""
-    states = _states(tables)
-    steps = list(states)
-    columns = min(2, len(moments))
+    cell = _Cell(tables)
+    last = len(cell.epochs) - 1
+    columns = min(2, len(moments)) if cell.scale == 1 else 1
     rows = -(-len(moments) // columns)
-    nodes, outputs = _nodes(tables)
-    height = 1.35 + rows * (3.1 if nodes > 2 else 2.6)
-    figure = Figure(figsize=(WIDTH, height))
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    figure.subplots_adjust(0.01, 0.75 / height, 0.99, 1 - 0.85 / height, wspace=0.04, hspace=0.12)
-    epochs = _epochs(tables)
+    end = cell.at(last).values()
+    kept = sum(not edge.dropped for edge in end)
+    wide, tall = cell.size
+    inches = width(cell.nodes)
+    height = 1.25 + rows * (0.4 + (inches / columns - 0.15) * tall / wide)
+    seen = f"{kept} of {len(end)} edges are selected at the end"
+    figure, body = sheet((inches, height), seen, name(tables))
+    key(body, *_op_key(cell))
+    grid = body.subplots(rows, columns, squeeze=False).ravel()
     for axes, moment in zip(grid, moments, strict=False):
-        step = steps[round(moment * (len(steps) - 1))]
-        _draw_cell(axes, states[step], nodes, outputs, labels=True)
-        axes.set_title(f"after epoch {epochs[step]:g}", fontweight="bold")
+        window = round(moment * last)
+        _draw_cell(axes, cell, cell.at(window), labels=len(cell.edges) <= _LABELLED)
+        axes.set_title(f"after epoch {cell.epochs[window]:.1f}".removesuffix(".0"), **_HEADING)
     for axes in grid[len(moments) :]:
-        axes.set_axis_off()
-    _op_key(figure, tables, 0.3 / height)
-    last = states[steps[-1]].values()
-    kept = sum(not edge.dropped for edge in last)
-    heading(figure, f"{kept} of {len(last)} edges are selected at the end", tables)
-    caption(
+        axes.remove()
+    small_print(
         figure,
         "Width: 1 − P(none), mean over seeds. Colour: strongest op but none. "
         "Dashed: none is the likeliest. Grey: concatenation to the output.",
@@ -69,80 +135,93 @@ def draw_wiring(tables: Dynamics, moments: Sequence[float]) -> Figure:
     return figure
 
 
-def animate_wiring(tables: Dynamics, path: Path) -> None:
-    """Write the course of the cell as a GIF of at most :data:`FRAMES` frames."""
-    states = _states(tables)
-    steps = list(states)
-    chosen = np.unique(np.linspace(0, len(steps) - 1, min(FRAMES, len(steps))).round().astype(int))
-    nodes, outputs = _nodes(tables)
-    figure = Figure(figsize=(5.6, 3.5), dpi=90)
-    axes = figure.add_axes((0.01, 0.14, 0.98, 0.76))
-    _op_key(figure, tables, 0.015, columns=4, size=8)
-    epochs = _epochs(tables)
-    canvas = FigureCanvasAgg(figure)
+def animate_wiring(tables: Dynamics) -> Animation:
+    """The course of the cell in at most :data:`FRAMES` frames."""
+    cell = _Cell(tables)
+    last = len(cell.epochs) - 1
+    windows = np.unique(np.linspace(0, last, min(FRAMES, last + 1)).round().astype(int))
+    figure = Figure(figsize=(max(5.6, 0.5 * (cell.nodes + 3)), 3.5), dpi=90, layout="constrained")
+    axes = figure.add_subplot()
+    key(figure, *_op_key(cell), columns=4, where="outside lower left", fontsize=8)
+    # What moves is drawn upon the rest, then the nodes, which cover the edges' ends.
+    edges, nodes = _draw_cell(axes, cell, cell.at(last), labels=False)
+    title = axes.set_title(f"after epoch {cell.epochs[-1]:.0f}", **_HEADING)
+    agg = FigureCanvasAgg(figure)
+    for artist in (*edges.values(), *nodes, title):
+        artist.set_animated(True)
+    agg.draw()  # type: ignore[no-untyped-call]
+    rest = agg.copy_from_bbox(figure.bbox)  # type: ignore[no-untyped-call]
+    cover = _cover(agg, axes, nodes)
     frames = []
-    for index in chosen:
-        axes.clear()
-        _draw_cell(axes, states[steps[index]], nodes, outputs, labels=False)
-        axes.set_title(f"after epoch {epochs[steps[index]]:.0f}", fontweight="bold")
-        canvas.draw()  # type: ignore[no-untyped-call]
-        pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
-        frames.append(Image.fromarray(pixels).convert("RGB"))
-    # One small palette for all frames and no dither: what stands still costs no bytes.
-    palette = _palette()
-    flat = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    flat[0].save(path, save_all=True, append_images=flat[1:], duration=_FRAME_MS, loop=0)
+    for window in windows:
+        agg.restore_region(rest)  # type: ignore[no-untyped-call]
+        for edge, state in cell.at(window).items():
+            _set_state(edges[edge], state, cell.scale)
+            axes.draw_artist(edges[edge])
+        title.set_text(f"after epoch {cell.epochs[window]:.0f}")
+        axes.draw_artist(title)
+        frames.append(_indexed(cover(_pixels(agg)[..., :3])))
+    return Animation(tuple(frames))
 
 
-def _palette() -> Image.Image:
-    """The colours drawn and, for smooth edges, their blends with white."""
+def _pixels(agg: FigureCanvasAgg) -> Pixels:
+    return np.array(agg.buffer_rgba())  # type: ignore[no-untyped-call]
+
+
+def _cover(agg: FigureCanvasAgg, axes: Axes, artists: list[Any]) -> Callable[[Pixels], Pixels]:
+    """Artists drawn once, as a function that lays them over a frame."""
+    agg.get_renderer().clear()  # type: ignore[no-untyped-call]
+    for artist in artists:
+        axes.draw_artist(artist)
+    drawn = _pixels(agg)
+    place = np.nonzero(drawn[..., 3])
+    ink, opaque = drawn[place][:, :3].astype(float), drawn[place][:, 3:] / 255
+
+    def cover(pixels: Pixels) -> Pixels:
+        pixels[place] = (opaque * ink + (1 - opaque) * pixels[place]).round().astype(np.uint8)
+        return pixels
+
+    return cover
+
+
+def _palette() -> Pixels:
+    """The colours drawn and, for smooth edges, their blends with white; shape (colours, 3)."""
     inks = [*OP_COLOUR.values(), GREY, _INPUT, _CONCATENATION]
     shades = [
-        round(255 * (1 - share * (1 - channel)))
+        [round(255 * (1 - share * (1 - channel))) for channel in to_rgb(ink)]
         for ink in inks
         for share in (1.0, 0.75, 0.5, 0.25)
-        for channel in to_rgb(ink)
     ]
-    image = Image.new("P", (1, 1))
-    image.putpalette([255, 255, 255, *shades])
+    return np.array([[255, 255, 255], *shades], dtype=np.uint8)
+
+
+def _nearest() -> Pixels:
+    """The palette's colour nearest to each colour of five bits a channel, shape (32768,)."""
+    grid = np.indices((32, 32, 32)).reshape(3, -1).T * 255 / 31
+    palette = _palette().astype(np.float64)
+    distance = (palette**2).sum(axis=1) - 2 * grid @ palette.T
+    return np.asarray(distance.argmin(axis=1), dtype=np.uint8)
+
+
+_NEAREST, _PALETTE = _nearest(), _palette()
+
+
+def _indexed(pixels: Pixels) -> Image.Image:
+    """One small palette for all frames and no dither: what stands still costs no bytes."""
+    red, green, blue = (pixels[..., channel].astype(np.uint16) >> 3 for channel in range(3))
+    image = Image.fromarray(_NEAREST[red << 10 | green << 5 | blue], "P")
+    image.putpalette(_PALETTE.tobytes())
     return image
 
 
-def _states(tables: Dynamics) -> dict[int, dict[str, Edge]]:
-    """Each recorded step's edges, from probabilities averaged over seeds."""
-    mean = (
-        tables.ops.groupby(["step", "edge", "op"], sort=False)["probability"].mean().reset_index()
-    )
-    states: dict[int, dict[str, Edge]] = {}
-    for _, group in mean.groupby(["step", "edge"], sort=False):
-        step, edge = group["step"].iloc[0], group["edge"].iloc[0]
-        probability = pd.Series(group["probability"].to_numpy(), index=group["op"].to_numpy())
-        none = float(probability.get("none", 0.0))
-        others = probability.drop("none", errors="ignore")
-        states.setdefault(int(step), {})[str(edge)] = Edge(
-            none, str(others.idxmax()), none > others.max()
-        )
-    return states
-
-
-def _nodes(tables: Dynamics) -> tuple[int, list[int]]:
-    first = tables.searches.iloc[0]
-    return int(first["nodes"]), [int(node) for node in first["output_nodes"].split(",")]
-
-
-def _epochs(tables: Dynamics) -> dict[int, float]:
-    per_epoch = tables.edges["step"].max() / (tables.edges["epoch"].max() + 1)
-    return {int(step): round(step / per_epoch, 1) for step in tables.edges["step"].unique()}
-
-
-def _place(node: int) -> tuple[float, float]:
+def _place(node: int) -> Point:
     """Inputs above and below on the left, intermediate nodes (and the output) in a row."""
-    if node < 2:
+    if node < INPUTS:
         return 0.0, _RISE if node == 0 else -_RISE
-    return 1.2 + (node - 2) * _PITCH, 0.0
+    return 1.2 + (node - INPUTS) * _PITCH, 0.0
 
 
-def _curve(source: int, target: int) -> tuple[tuple[float, float], ...]:
+def _curve(source: int, target: int) -> tuple[Point, Point, Point]:
     """Start, control point and end of an edge's curve, such that no two edges coincide.
 
     Input 0's edges fan in from above and input 1's from below, farther targets on wider arcs.
@@ -150,83 +229,79 @@ def _curve(source: int, target: int) -> tuple[tuple[float, float], ...]:
     from odd ones.
     """
     start, end = _place(source), _place(target)
-    if source < 2:
+    if source < INPUTS:
         side = 1 if source == 0 else -1
-        return start, (end[0] - 0.25, side * _RISE * (0.55 + 0.42 * (target - 2))), end
+        return start, (end[0] - 0.25, side * _RISE * (0.55 + 0.42 * (target - INPUTS))), end
     span = target - source
     side = 1 if source % 2 == 0 else -1
     bend = 0.0 if span == 1 else side * (0.35 + 0.3 * span)
     return start, ((start[0] + end[0]) / 2, bend), end
 
 
+def _along(curve: tuple[Point, Point, Point], share: float) -> Point:
+    """A point of a curve."""
+    x, y = (
+        (1 - share) ** 2 * a + 2 * share * (1 - share) * b + share**2 * c
+        for a, b, c in zip(*curve, strict=True)
+    )
+    return x, y
+
+
+_HEADING: dict[str, Any] = {"loc": "left", "fontsize": 9.5, "fontweight": "bold"}
+
+
+def _set_state(patch: PathPatch, state: State, scale: float) -> None:
+    patch.set_edgecolor(OP_COLOUR[state.op])
+    patch.set_linewidth(scale * _THICK * (1 - state.none))
+    patch.set_linestyle((0, (2.2, 1.1)) if state.dropped else "-")
+
+
 def _draw_cell(
-    axes: Axes, edges: dict[str, Edge], nodes: int, outputs: list[int], labels: bool
-) -> None:
-    axes.set_axis_off()
+    axes: Axes, cell: _Cell, states: dict[Edge, State], labels: bool
+) -> tuple[dict[Edge, PathPatch], list[Any]]:
+    """Draw the cell at one moment; what is returned are its edges and its nodes."""
+    bare(axes)
     axes.set_aspect("equal")
-    out = nodes + 2
-    for node in outputs:
-        start, control, end = _curve(node, out)
-        curve = Curve([start, control, end], [Curve.MOVETO, Curve.CURVE3, Curve.CURVE3])
-        axes.add_patch(
-            PathPatch(curve, fill=False, edgecolor=_CONCATENATION, linewidth=1, zorder=1)
-        )
-    for name, edge in edges.items():
-        source, target = map(int, name.split("-"))
-        start, control, end = _curve(source, target)
-        axes.add_patch(
-            PathPatch(
-                Curve([start, control, end], _BEZIER),
-                fill=False,
-                edgecolor=OP_COLOUR[edge.op],
-                linewidth=_THICK * (1 - edge.none),
-                linestyle=(0, (2.2, 1.1)) if edge.dropped else "-",
-                capstyle="butt",
-                zorder=2,
-            )
-        )
+    out = cell.nodes + INPUTS
+    style: dict[str, Any] = {"fill": False, "capstyle": "butt"}
+    for node in cell.outputs:
+        arc = Curve(_curve(node, out), _BEZIER)
+        axes.add_artist(PathPatch(arc, edgecolor=_CONCATENATION, linewidth=1, zorder=1, **style))
+    edges = {}
+    for edge, state in states.items():
+        curve = _curve(*edge)
+        edges[edge] = PathPatch(Curve(curve, _BEZIER), zorder=2, **style)
+        _set_state(edges[edge], state, cell.scale)
+        axes.add_artist(edges[edge])
         if labels:
-            share = 0.62 if source < 2 else 0.5
-            x, y = (
-                (1 - share) ** 2 * a + 2 * share * (1 - share) * b + share**2 * c
-                for a, b, c in zip(start, control, end, strict=True)
-            )
             axes.text(
-                x,
-                y,
-                OP_NAME[edge.op].replace(" conv ", "").replace(" pool ", ""),
+                *_along(curve, 0.62 if edge.kind == "input" else 0.5),
+                OP_NAME[state.op].replace(" conv ", "").replace(" pool ", ""),
                 ha="center",
                 va="center",
                 fontsize=7.5,
-                color=OP_COLOUR[edge.op],
+                color=OP_COLOUR[state.op],
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.9},
                 zorder=4,
             )
+    nodes: list[Any] = []
     for node in range(out + 1):
-        fill = _INPUT if node < 2 else "white"
+        fill = _INPUT if node < INPUTS else "white"
         centre = _place(node)
-        axes.add_patch(
-            Circle(centre, _RADIUS, facecolor=fill, edgecolor=GREY, linewidth=1.2, zorder=5)
-        )
+        circle = Circle(centre, _RADIUS, facecolor=fill, edgecolor=GREY, linewidth=1.2, zorder=5)
+        nodes.append(axes.add_artist(circle))
         text = "out" if node == out else str(node)
-        axes.text(*centre, text, ha="center", va="center", fontsize=8.5, zorder=6)
-    top = _RISE * (0.9 + 0.16 * (nodes - 1)) + _RADIUS
-    axes.set_xlim(-0.4, _place(out)[0] + 0.4)
-    axes.set_ylim(-top, top)
+        size = 8.5 * max(cell.scale, 0.75)
+        style = {"ha": "center", "va": "center", "fontsize": size, "zorder": 6}
+        nodes.append(axes.text(*centre, text, **style))
+    wide, tall = cell.size
+    axes.set_xlim(-0.4, wide - 0.4)
+    axes.set_ylim(-tall / 2, tall / 2)
+    for artist in (*axes.patches, *axes.texts):
+        artist.set_in_layout(False)  # all lie within the limits
+    return edges, nodes
 
 
-def _op_key(
-    figure: Figure, tables: Dynamics, bottom: float, columns: int = 8, size: float = 9
-) -> None:
-    ops = [op for op in tables.ops["op"].unique() if op != "none"]
-    figure.legend(
-        [line(OP_COLOUR[op], width=3.5) for op in ops],
-        [OP_NAME[op] for op in ops],
-        loc="lower left",
-        bbox_to_anchor=(0.005, bottom),
-        ncols=columns,
-        fontsize=size,
-        columnspacing=1.2,
-        handlelength=1.4,
-        borderaxespad=0.2,
-    )
+def _op_key(cell: _Cell) -> tuple[list[Any], list[str]]:
+    ops = [op for op in cell.ops if op != "none"]
+    return [line(OP_COLOUR[op], width=3.5) for op in ops], [OP_NAME[op] for op in ops]

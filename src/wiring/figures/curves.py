@@ -5,266 +5,180 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from wiring.config.space import edges_of
 from wiring.dynamics import Dynamics
+from wiring.figures.course import courses
+from wiring.figures.panels import Limits, Panels, robust
 from wiring.figures.style import (
     GREY,
     OP_COLOUR,
     OP_DASH,
     OUTCOME_COLOUR,
-    TINT,
     WIDTH,
-    band,
-    caption,
-    heading,
+    arrow,
+    key,
     line,
-    op_legend,
+    name,
+    op_key,
+    parts,
     seeds_text,
+    sheet,
+    small_print,
+    width,
 )
 
-_HEAD, _FOOT, _ROW = 0.85, 0.55, 1.75
-"""Inches above the panels, below them, and per row of panels."""
+_CHROME, _ROW = 1.6, 1.45
+"""Inches for titles, legend and small print, and for a row of panels."""
+_TINTED = "Tinted: edges that leave an intermediate node."
 
 
 def draw_probability(tables: Dynamics) -> Figure:
     """Probability of each op on each edge: a row of panels per target node, a column per source."""
-    rows = int(tables.searches["nodes"].iloc[0])
-    figure = _figure(rows)
-    grid = _edge_grid(figure, tables, 0, rows)
-    # One scale for all panels, and no taller than the largest probability asks for.
-    top = min(1.0, max(0.4, np.ceil(tables.ops["probability"].max() * 5 + 0.1) / 5))
-    for edge, axes in grid.items():
-        table = tables.ops[tables.ops["edge"] == edge]
-        for op in reversed(_ops(tables)):
-            width = 2.2 if op == "none" else 1.4
-            style: dict[str, Any] = {
-                "colour": OP_COLOUR[op],
-                "dash": OP_DASH.get(op, "-"),
-                "width": width,
-            }
-            band(axes, table[table["op"] == op], "probability", **style)
-        axes.set_ylim(0, top)
-    _label(grid, "probability")
-    _legend(figure, grid, *op_legend(_ops(tables)))
+    rows = _nodes(tables)
     ends = [
         f"{tables.searches[f'none_{kind}_final'].mean():.2f} on {kind}"
         for kind in ("input", "intermediate")
         if tables.searches[f"none_{kind}_final"].notna().any()
     ]
     seen = f"P(none) ends at {' and '.join(ends)} edges" if ends else "No edge is free to vanish"
-    heading(figure, seen, tables)
-    caption(figure, f"{seeds_text(tables)} Tinted: edges that leave an intermediate node.")
+    figure, body = sheet((width(rows), _CHROME + rows * _ROW), seen, name(tables))
+    found = courses(tables.ops, "probability", ("op", "edge"))
+    # One scale for all panels, and no taller than the largest probability asks for.
+    top = min(1.0, max(0.4, np.ceil(tables.ops["probability"].max() * 5 + 0.1) / 5))
+    panels = _edge_panels(body, tables, (0, float(top)), "probability")
+    for op in reversed(_ops(tables)):
+        own = {edge: course for (which, edge), course in found.items() if which == op}
+        style = {"dash": OP_DASH.get(op, "-"), "linewidth": 2.2 if op == "none" else 1.4}
+        panels.courses(own, colour=OP_COLOUR[op], **style)
+    key(body, *op_key(_ops(tables)))
+    small_print(figure, f"{seeds_text(tables)} {_TINTED}")
     return figure
 
 
 def draw_cost(tables: Dynamics) -> Figure:
     """Credit of each edge (top) and cost of each op on it (bottom); zero is the cost of none."""
-    rows = int(tables.searches["nodes"].iloc[0])
-    figure = _figure(2 * rows, extra=0.75)
-    credits = _edge_grid(figure, tables, 0, rows, extra=0.75)
-    costs = _edge_grid(figure, tables, rows, rows, extra=0.75)
-    styles: dict[str, Any] = {"credit_direct": "#0072B2", "credit_path": "#D55E00"}
-    means = []
-    for edge, axes in credits.items():
-        table = tables.edges[tables.edges["edge"] == edge]
-        means += [band(axes, table, way, colour=styles[way])["mean"] for way in styles]
-    _zero(credits, means)
-    _label(credits, "credit (nats)")
-    names = ["through the concatenation", "through intermediate edges"]
-    _legend(figure, credits, [line(colour) for colour in styles.values()], names, "edge's credit")
-
-    means = []
-    ops = [op for op in _ops(tables) if op != "none"]
-    coarse = _coarse(tables.ops)
-    for edge, axes in costs.items():
-        table = coarse[coarse["edge"] == edge]
-        for op in ops:
-            means.append(_op_band(axes, table, op, "cost_mean", 1.2)["mean"])
-    _zero(costs, means)
-    _label(costs, "cost (nats)")
-    _legend(figure, costs, *op_legend(ops), "op's cost, mean over cells")
-    learnt = _learnt(tables)
+    rows = _nodes(tables)
+    learnt = tables.statistics[tables.statistics["split"] == _learning_split(tables)]
     last = learnt["epoch"] >= learnt["epoch"].max() * 0.9
     final = learnt.loc[last, "credit"].mean()
     verb = "grow" if final < 0 else "vanish"
     seen = f"All credit ends at {final:+.2f} nats: on the whole edges are pushed to {verb}"
-    heading(figure, seen, tables)
-    caption(
+    size = (width(rows), _CHROME + 2 * (rows * _ROW + 0.5))
+    figure, body = sheet(size, seen, name(tables))
+    above, below = parts(body, 2, 1)
+
+    ways = {"credit_direct": "#0072B2", "credit_path": "#D55E00"}
+    found = {way: courses(tables.edges, way, ("edge",)) for way in ways}
+    means = [course.mean for way in found.values() for course in way.values()]
+    credits = _edge_panels(above, tables, robust(means, zero=True), "credit (nats)", zero=True)
+    for way, colour in ways.items():
+        credits.courses(found[way], colour=colour, linewidth=1.5)
+    names = ["edge's credit through the concatenation", "through intermediate edges"]
+    key(above, [line(colour) for colour in ways.values()], names)
+
+    ops = [op for op in _ops(tables) if op != "none"]
+    # Averages over parts of the search: a sampled op's single windows are noise.
+    coarse = courses(tables.ops, "cost_mean", ("op", "edge"), parts=20)
+    means = [course.mean for (op, _), course in coarse.items() if op != "none"]
+    costs = _edge_panels(below, tables, robust(means, zero=True), "cost (nats)", zero=True)
+    for op in ops:
+        own = {edge: course for (which, edge), course in coarse.items() if which == op}
+        costs.courses(own, colour=OP_COLOUR[op], dash=OP_DASH.get(op, "-"), linewidth=1.2)
+    samples, names = op_key(ops)
+    key(below, samples, [f"cost of {names[0]}" if names else "", *names[1:]])
+    small_print(
         figure,
-        f"{seeds_text(tables)} Tinted: edges that leave an intermediate node.\n"
-        "Ops: means of twentieths of the search; below 0 an op beats none. "
-        "Axes span the means' central 99%.",
+        f"{seeds_text(tables)} {_TINTED} Ops: means over cells and over twentieths of the search; "
+        "below 0 an op beats none.",
+        credits.beyond or costs.beyond,
     )
     return figure
 
 
 def draw_statistics(tables: Dynamics) -> Figure:
     """Loss, entropy, their difference, cost and accuracy, by outcome and split."""
+    titles = {"train": "training batches", "search": "search batches (alpha's)", "test": "test set"}
     present = set(tables.statistics["split"])
-    splits = [split for split in ("train", "search", "test") if split in present]
-    figure = Figure(figsize=(WIDTH, 8.2))
-    grid = figure.subplots(3, len(splits), sharex=True, sharey="row", squeeze=False)
-    bottom, top = 1.0 / 8.2, 1 - 0.95 / 8.2
-    figure.subplots_adjust(0.07, bottom, 0.985, top, wspace=0.08, hspace=0.2)
-    title = {"train": "training batches", "search": "search batches (alpha's)", "test": "test set"}
+    splits = [split for split in titles if split in present]
     kinds = {"": "all samples", "_correct": "classified correctly", "_wrong": "classified wrongly"}
-    for place, split in enumerate(splits):
-        table = tables.statistics[tables.statistics["split"] == split]
-        above, middle, below = grid[:, place]
-        for kind in kinds:
-            colour = OUTCOME_COLOUR[kind]
-            band(above, table, f"loss{kind}", colour=colour)
-            band(above, table, f"entropy{kind}", colour=colour, dash=(0, (4, 1.5)))
-            band(middle, table, f"loss_minus_entropy{kind}", colour=colour)
-            cost = f"own{kind}" if kind else "credit"
-            if split != "test":
-                band(middle, table, cost, colour=colour, dash=(0, (1, 1.2)), width=2.2)
-        middle.axhline(0, color=GREY, linewidth=0.9)
-        band(below, table, "accuracy", colour="#000000")
-        below.set_ylim(0, 1)
-        below.set_xlabel("epoch")
-        above.set_title(title[split])
-    quantities = ("loss, entropy (nats)", "loss − entropy, cost (nats)", "accuracy")
-    for axes, text in zip(grid[:, 0], quantities, strict=True):
-        axes.set_ylabel(text)
-    figure.align_ylabels(grid[:, 0])
-    samples = [line(OUTCOME_COLOUR[kind]) for kind in kinds]
-    samples += [line(GREY), line(GREY, (0, (4, 1.5))), line(GREY, (0, (1, 1.2)), 2.2)]
-    names = [*kinds.values(), "loss; loss − entropy", "entropy", "cost (all edges and cells)"]
-    figure.legend(
-        samples,
-        names,
-        loc="lower left",
-        bbox_to_anchor=(0.005, 0.25 / 8.2),
-        ncols=6,
-        columnspacing=1.3,
-        handlelength=2.2,
-    )
+    solid, dashed, dotted = "-", (0, (4, 1.5)), (0, (1, 1.2))
+    drawn: list[tuple[int, str, str, dict[str, Any]]] = []
+    for kind in kinds:
+        colour = {"colour": OUTCOME_COLOUR[kind], "linewidth": 1.5}
+        drawn += [
+            (0, kind, f"loss{kind}", {**colour, "dash": solid}),
+            (0, kind, f"entropy{kind}", {**colour, "dash": dashed}),
+            (1, kind, f"loss_minus_entropy{kind}", {**colour, "dash": solid}),
+            (
+                1,
+                kind,
+                f"own{kind}" if kind else "credit",
+                {**colour, "dash": dotted, "linewidth": 2.2},
+            ),
+        ]
+    drawn.append((2, "", "accuracy", {"colour": "#000000", "dash": solid, "linewidth": 1.5}))
+    found = {value: courses(tables.statistics, value, ("split",)) for _, _, value, _ in drawn}
+    limits: dict[int, Limits] = {2: (0.0, 1.0)}
+    for row in (0, 1):
+        means = [c.mean for at, _, value, _ in drawn if at == row for c in found[value].values()]
+        limits[row] = robust(means, zero=row == 1)
     share = tables.searches["positive_share"].mean()
-    heading(figure, f"Loss exceeds entropy in {share:.0%} of the windows alpha learns from", tables)
-    caption(figure, seeds_text(tables))
+    seen = f"Loss exceeds entropy in {share:.0%} of the windows alpha learns from"
+    figure, body = sheet((WIDTH, 8.2), seen, name(tables))
+    cells = {f"{split} {row}": (row, at) for at, split in enumerate(splits) for row in range(3)}
+    inches = (WIDTH / len(splits), 2.2)
+    panels = Panels.add(body, cells, inches, (0, _epochs(tables)), limits)
+    panels.frame(
+        {f"{split} 0": titles[split] for split in splits},
+        xlabel="epoch",
+        ylabels={0: "loss, entropy (nats)", 1: "loss − entropy, cost (nats)", 2: "accuracy"},
+        zero=(1,),
+    )
+    for row, _, value, style in drawn:
+        own = {f"{split} {row}": course for split, course in found[value].items()}
+        panels.courses({at: course for at, course in own.items() if course.mean.size}, **style)
+    samples = [line(OUTCOME_COLOUR[kind]) for kind in kinds]
+    samples += [line(GREY), line(GREY, dashed), line(GREY, dotted, 2.2)]
+    names = [*kinds.values(), "loss; loss − entropy", "entropy", "cost (all edges and cells)"]
+    key(body, samples, names)
+    small_print(figure, seeds_text(tables), panels.beyond)
     return figure
 
 
-def _op_band(axes: Axes, table: pd.DataFrame, op: str, value: str, width: float) -> pd.DataFrame:
-    """An op's line and band in its own style."""
-    own = table[table["op"] == op]
-    return band(axes, own, value, colour=OP_COLOUR[op], dash=OP_DASH.get(op, "-"), width=width)
-
-
-def _coarse(ops: pd.DataFrame) -> pd.DataFrame:
-    """Costs averaged over twentieths of the search: a sampled op's single windows are noise."""
-    width = ops["step"].max() / 20
-    part = np.ceil(ops["step"] / width)
-    ends = ops.groupby(part)["step"].transform("max")
-    epochs = ops.groupby(part)["epoch"].transform("max")
-    keys = ["seed", "step", "epoch", "edge", "op"]
-    return (
-        ops.assign(step=ends, epoch=epochs)
-        .groupby(keys, sort=False)["cost_mean"]
-        .mean()
-        .reset_index()
-    )
-
-
-def _figure(rows: int, extra: float = 0.0) -> Figure:
-    return Figure(figsize=(WIDTH, _HEAD + _FOOT + extra + rows * _ROW))
+def _nodes(tables: Dynamics) -> int:
+    return int(tables.searches["nodes"].iloc[0])
 
 
 def _ops(tables: Dynamics) -> list[str]:
     return list(tables.ops["op"].unique())
 
 
-def _learnt(tables: Dynamics) -> pd.DataFrame:
-    split = "search" if tables.searches["level"].iloc[0] == "bi" else "train"
-    return tables.statistics[tables.statistics["split"] == split]
+def _epochs(tables: Dynamics) -> float:
+    return float(tables.edges["epoch"].max()) + 1
 
 
-def _edge_grid(
-    figure: Figure, tables: Dynamics, first: int, rows: int, extra: float = 0.0
-) -> dict[str, Axes]:
-    """A panel per edge in `rows` rows (target nodes) from row `first` of the figure's panels.
+def _learning_split(tables: Dynamics) -> str:
+    return "search" if tables.searches["level"].iloc[0] == "bi" else "train"
 
-    All share both axes. The place of a deleted edge says so.
-    """
-    height = figure.get_size_inches()[1]
-    top = height - _HEAD - first * _ROW - (extra if first else 0)
-    spec = figure.add_gridspec(
-        rows,
-        rows + 1,
-        left=0.075,
-        right=0.985,
-        top=top / height,
-        bottom=(top - rows * _ROW + 0.28) / height,
-        wspace=0.12,
-        hspace=0.42,
+
+def _edge_panels(body: Any, tables: Dynamics, y: Limits, label: str, zero: bool = False) -> Panels:
+    """A panel per edge: a row per target, a column per source. A deleted edge's says so."""
+    nodes = _nodes(tables)
+    edges = edges_of(nodes)
+    cells = {str(edge): (edge.target - 2, edge.source) for edge in edges}
+    inches = (width(nodes) / (nodes + 1), _ROW)
+    present = {str(each) for each in tables.edges["edge"].unique()}
+    panels = Panels.add(body, cells, inches, (0, _epochs(tables)), y)
+    panels.frame(
+        {str(edge): arrow(edge) for edge in edges},
+        xlabel="epoch",
+        ylabels=label,
+        tinted=[str(edge) for edge in edges if edge.kind == "intermediate"],
+        zero=range(nodes) if zero else (),
     )
-    present = list(tables.edges["edge"].unique())
-    grid: dict[str, Axes] = {}
-    shared: Axes | None = None
-    for target in range(2, rows + 2):
-        for source in range(target):
-            edge = f"{source}-{target}"
-            axes = figure.add_subplot(spec[target - 2, source], sharex=shared, sharey=shared)
-            if edge not in present:
-                axes.set_axis_off()
-                text = {"ha": "center", "va": "center", "color": GREY}
-                axes.text(0.5, 0.5, f"{source} → {target} deleted", text, transform=axes.transAxes)
-                continue
-            shared = shared or axes
-            grid[edge] = axes
-            axes.set_title(f"{source} → {target}")
-            if source > 1:
-                axes.set_facecolor(TINT)
-    return grid
-
-
-def _label(grid: dict[str, Axes], text: str) -> None:
-    """Name the axes once: on the leftmost panel of a row and the lowest of a column."""
-    places = {edge: tuple(map(int, edge.split("-"))) for edge in grid}
-    for edge, (source, target) in places.items():
-        left = all(other[0] >= source for other in places.values() if other[1] == target)
-        lowest = all(other[1] <= target for other in places.values() if other[0] == source)
-        grid[edge].tick_params(labelleft=left, labelbottom=lowest)
-        if left:
-            grid[edge].set_ylabel(text)
-        if lowest:
-            grid[edge].set_xlabel("epoch", labelpad=1)
-
-
-def _legend(
-    figure: Figure, grid: dict[str, Axes], samples: list[Any], names: list[str], title: str = ""
-) -> None:
-    """Put the legend into the free corner of the triangle, right of the first row."""
-    box = next(iter(grid.values())).get_subplotspec()
-    assert box is not None
-    spec = box.get_gridspec()
-    corner = spec[0, 2:].get_position(figure)
-    columns = 1 if len(names) < 4 or spec.ncols > 3 else 2
-    columns = columns if spec.ncols <= 3 else min(3, max(1, len(names) // 2))
-    figure.legend(
-        samples,
-        names,
-        loc="upper left",
-        bbox_to_anchor=(corner.x0, corner.y1),
-        ncols=columns,
-        title=title or None,
-        alignment="left",
-        borderaxespad=0,
-        columnspacing=1.2,
-        handlelength=2.2,
-    )
-
-
-def _zero(grid: dict[str, Axes], means: list[pd.Series[float]]) -> None:
-    """Mark zero and span the central 99% of the means: single windows can be far off."""
-    values = np.concatenate([np.asarray(mean, dtype=float) for mean in means])
-    low, high = np.quantile(values, (0.005, 0.995)) if values.size else (-1.0, 1.0)
-    low, high = min(low, 0.0), max(high, 0.0)
-    margin = 0.06 * (high - low) or 1e-3
-    for axes in grid.values():
-        axes.axhline(0, color="#000000", linewidth=0.9)
-        axes.set_ylim(low - margin, high + margin)
+    for edge in edges:
+        if str(edge) not in present:
+            panels.say(str(edge), f"{arrow(edge)} deleted")
+    return panels

@@ -1,90 +1,75 @@
-"""Write the figures of an experiment, or of all."""
+"""Write the figures of the catalogue."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
-from wiring.config import ReportConfig
+from wiring.config import ScaleConfig, SearchConfig
 from wiring.dynamics import Dynamics
-from wiring.figures.cell import animate_wiring, draw_wiring
-from wiring.figures.curves import draw_cost, draw_probability, draw_statistics
-from wiring.figures.interventions import draw_interventions
-from wiring.figures.overview import draw_all
-from wiring.figures.phases import draw_phases
-from wiring.figures.samples import draw_samples
-from wiring.figures.style import save, styled
+from wiring.figures.catalogue import Entry, conditions_of, entry, figures_of, shared_by
+from wiring.figures.cell import Animation
+from wiring.figures.style import styled
+from wiring.figures.svg import save
 from wiring.files import atomic_dir, atomic_file
 
 
-def draw_experiment(
-    dynamics: Dynamics,
-    out: Path,
-    moments: Sequence[float] = ReportConfig().moments,
-    baseline: str = "free",
-) -> None:
-    """Write the figures of every condition, and of the interventions if there are any.
+def draw_experiment(scale: ScaleConfig, experiment: str, dynamics: Dynamics, out: Path) -> None:
+    """Write the figures of an experiment: those of :func:`wiring.figures.catalogue.paths_of`.
 
     Args:
-        dynamics: the tables of one experiment.
-        out: where a folder for each condition, and `interventions.svg`, are replaced whole.
-        moments: shares of the search (0 to 1) at which the cell is drawn.
-        baseline: the variant that interventions are compared with.
-    """
-    for condition in dynamics.searches["condition"].unique():
-        draw_condition(dynamics, condition, out / condition, moments)
-    variants = set(dynamics.searches["variant"])
-    if baseline in variants and len(variants) > 1:
-        with atomic_file(out / "interventions.svg") as file, styled():
-            save(draw_interventions(dynamics, baseline), file)
-
-
-def draw_condition(
-    dynamics: Dynamics,
-    condition: str,
-    out: Path,
-    moments: Sequence[float] = ReportConfig().moments,
-) -> None:
-    """Write a condition's figures: those of `wiring.config.scale.figures_of`.
-
-    Args:
-        dynamics: the tables, of this condition or of more.
-        condition: a search's id without its seed.
-        out: the folder to write; replaced whole.
-        moments: shares of the search (0 to 1) at which the cell is drawn.
+        scale: the scale that was run.
+        experiment: one of its experiments.
+        dynamics: the experiment's tables.
+        out: the folder of its figures; replaced whole.
 
     Raises:
-        ValueError: no search belongs to the condition.
+        InputError: the tables lack a condition.
     """
-    tables = dynamics.condition(condition)
-    learns = bool(tables.searches["alpha_learns"].iloc[0])
-    drawn: dict[str, Callable[[Dynamics], Figure]] = {
-        "cost.svg": draw_cost,
-        "statistics.svg": draw_statistics,
-    }
-    if learns:
-        drawn["probability.svg"] = draw_probability
-        drawn["wiring.svg"] = partial(draw_wiring, moments=moments)
-    if len(tables.samples):
-        drawn["samples.svg"] = draw_samples
-    if len(tables.phases):
-        drawn["phases.svg"] = draw_phases
-    with atomic_dir(out) as folder, styled():
-        for file, draw in drawn.items():
-            save(draw(tables), folder / file)
-        if learns:
-            animate_wiring(tables, folder / "wiring.gif")
+    with atomic_dir(out) as folder:
+        for condition, search in conditions_of(scale, experiment).items():
+            (folder / condition).mkdir()
+            draw_condition(scale, search, dynamics, folder / condition)
+        with styled():
+            for one in shared_by(scale, experiment):
+                _write(one, dynamics, folder / one.file, scale)
+
+
+def draw_condition(scale: ScaleConfig, search: SearchConfig, dynamics: Dynamics, out: Path) -> None:
+    """Write a condition's figures: those of :func:`wiring.figures.catalogue.figures_of`.
+
+    Args:
+        scale: the scale that was run.
+        search: one of the condition's searches.
+        dynamics: the tables, of this condition or of more.
+        out: an existing folder.
+
+    Raises:
+        InputError: no search of the tables belongs to the condition.
+    """
+    tables = dynamics.condition(str(search.condition))
+    with styled():
+        for one in figures_of(search):
+            _write(one, tables, out / one.file, scale)
 
 
 def draw_overview(dynamics: Dynamics, out: Path) -> None:
     """Write the figure over all conditions.
 
     Args:
-        dynamics: the tables of a scale.
+        dynamics: the tables of a scale; `samples`, `ops`, `statistics` and `phases` are not read.
         out: the SVG file to write.
     """
     with atomic_file(out) as file, styled():
-        save(draw_all(dynamics), file)
+        save(entry("overview.svg").load()(dynamics), file)
+
+
+def _write(one: Entry[Any], tables: Dynamics, path: Path, scale: ScaleConfig) -> None:
+    settings = {"moments": scale.report.moments, "baseline": scale.claims.baseline}
+    drawn: Figure | Animation = one.load()(tables, **{name: settings[name] for name in one.takes})
+    if isinstance(drawn, Animation):
+        drawn.save(path)
+    else:
+        save(drawn, path)

@@ -4,58 +4,66 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from wiring.config import Edge
 from wiring.dynamics import Dynamics
-from wiring.figures.style import CLASS_COLOUR, GREY, TINT, WIDTH, caption, title
+from wiring.figures.panels import Panels
+from wiring.figures.style import CLASS_COLOUR, WIDTH, arrow, in_rows, sheet, small_print
 
 
 def draw_interventions(tables: Dynamics, baseline: str) -> Figure:
     """A panel an edge, a column a variant: final P(none), a dot a search; the baseline first."""
     searches = tables.searches
     variants = sorted(searches["variant"].unique(), key=lambda name: (name != baseline, name))
-    points = sorted(
-        set(zip(searches["method"], searches["level"], searches["dataset"], strict=True))
+    points = {
+        key: list(own["search"]) for key, own in searches.groupby(["method", "level", "dataset"])
+    }
+    edges = sorted(
+        map(Edge.parse, tables.edges["edge"].unique()), key=lambda e: (e.target, e.source)
     )
-    edges = sorted(tables.edges["edge"].unique(), key=lambda e: [*reversed(e.split("-"))])
-    height = 1.5 + 2.3 * len(points)
-    figure = Figure(figsize=(WIDTH, height))
-    grid = figure.subplots(len(points), len(edges), sharex=True, sharey=True, squeeze=False)
-    figure.subplots_adjust(0.075, 1.2 / height, 0.97, 1 - 0.8 / height, wspace=0.08, hspace=0.2)
-    last = tables.last_edges()
-    for row, (method, level, dataset) in enumerate(points):
-        own = searches[
-            (searches["method"] == method)
-            & (searches["level"] == level)
-            & (searches["dataset"] == dataset)
-        ]
-        for axes, edge in zip(grid[row], edges, strict=True):
-            kind = "input" if edge[0] in "01" else "intermediate"
-            if kind == "intermediate":
-                axes.set_facecolor(TINT)
-            for place, variant in enumerate(variants):
-                ids = own.loc[own["variant"] == variant, "search"]
-                rows = last[last["search"].isin(ids) & (last["edge"] == edge)]
-                free = rows[rows["free"]]
-                if free.empty:
-                    text = "deleted" if rows.empty else "fixed"
-                    axes.text(place, 0.5, text, rotation=90, ha="center", va="center", color=GREY)
-                    continue
-                mean = free["p_none"].mean()
-                axes.plot(
-                    [place] * len(free),
-                    free["p_none"],
-                    "o",
-                    color=CLASS_COLOUR[kind],
-                    markersize=4,
-                    alpha=0.6,
+    blocks = in_rows(edges)
+    ids = [
+        (f"{at} {edge}", (at * len(blocks) + block, column), own, edge)
+        for at, own in enumerate(points.values())
+        for block, some in enumerate(blocks)
+        for column, edge in enumerate(some)
+    ]
+    rows = len(points) * len(blocks)
+    figure, body = sheet(
+        (WIDTH, 2.0 + 2.3 * rows), f"P(none) of each edge by intervention; {baseline} has none"
+    )
+    inches = (WIDTH / len(blocks[0]), 2.3)
+    across = (-0.6, len(variants) - 0.4)
+    panels = Panels.add(
+        body, {name: cell for name, cell, _, _ in ids}, inches, across, (-0.03, 1.03)
+    )
+    panels.frame(
+        {name: arrow(edge) for name, _, _, edge in ids},
+        ylabels={
+            at * len(blocks) + block: f"final P(none)\n{method}, {level}, {dataset}"
+            for at, (method, level, dataset) in enumerate(points)
+            for block in range(len(blocks))
+        },
+        tinted=[name for name, _, _, edge in ids if edge.kind == "intermediate"],
+        xticks={float(place): variant for place, variant in enumerate(variants)},
+        turned=True,
+    )
+    last = tables.last_edges().merge(searches[["search", "variant"]], on="search")
+    for kind, colour in CLASS_COLOUR.items():
+        dots, bars = {}, {}
+        for name, _, own, edge in ids:
+            if edge.kind != kind:
+                continue
+            here = last[(last["edge"] == str(edge)) & last["search"].isin(own)]
+            places = here["variant"].map(variants.index)
+            free = here["free"]
+            dots[name] = places[free], here.loc[free, "p_none"]
+            means = here[free].groupby(places[free])["p_none"].mean()
+            bars[name] = means.index.to_numpy(), means
+            for place in set(range(len(variants))) - set(means.index):
+                panels.say(
+                    name, "fixed" if (places == place).any() else "deleted", place, turned=True
                 )
-                axes.plot(place, mean, "_", color="#000000", markersize=14, markeredgewidth=2)
-            axes.set_ylim(-0.03, 1.03)
-            axes.set_xlim(-0.6, len(variants) - 0.4)
-            axes.set_xticks(range(len(variants)), variants, rotation=60, ha="right")
-            if row == 0:
-                source, target = edge.split("-")
-                axes.set_title(f"{source} → {target}")
-        grid[row, 0].set_ylabel(f"final P(none)\n{method}, {level}, {dataset}")
-    title(figure, f"P(none) of each edge by intervention; {baseline} has none")
-    caption(figure, "Dot: a search; bar: mean over seeds. Tinted: leaves an intermediate node.")
+        panels.dots(dots, colour=colour, size=4.5, alpha=0.6)
+        panels.curves(bars, colour="#000000", dash="", marker="_", markersize=14, markeredgewidth=2)
+    small_print(figure, "Dot: a search; bar: mean over seeds. Tinted: leaves an intermediate node.")
     return figure

@@ -6,49 +6,64 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from wiring.dynamics import Dynamics
-from wiring.figures.style import CLASS_COLOUR, GREY, WIDTH, caption, line, title
-
-_SHADES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#882255")
-_MARKS = "o^sDvP*X"
-_TOP, _BETWEEN = 2.9, 1.15
+from wiring.figures.panels import Limits, Panels
+from wiring.figures.style import (
+    CLASS_COLOUR,
+    DASHES,
+    GREY,
+    SERIES,
+    WIDTH,
+    key,
+    line,
+    parts,
+    sheet,
+    small_print,
+)
 
 
 def draw_all(dynamics: Dynamics) -> Figure:
     """Final P(none) against the share of time with loss above entropy; shapes; P(none) over time.
 
-    Top: a panel per edge class, and the final cell's depth and width less what chance gives; one
-    mark a search. Below: a panel per method (row), level and dataset (column), a line per
-    condition and edge class, each the mean over seeds. Searches whose alpha is frozen and searches
-    with interventions are left out.
+    Top: a row a dataset: a panel per edge class, and the final cell's depth and width less what
+    chance gives; one mark a search. Below: a panel per method (row), level and dataset (column), a
+    line per condition and edge class, each the mean over seeds. Searches whose alpha is frozen and
+    searches with interventions are left out.
     """
     searches = dynamics.searches
     searches = searches[searches["alpha_learns"] & ~searches["intervened"]]
     methods = sorted(searches["method"].unique())
+    datasets = sorted(searches["dataset"].unique())
     columns = sorted(
         set(zip(searches["level"], searches["dataset"], strict=True)),
         key=lambda pair: (pair[0] == "bi", pair[1]),
     )
-    rows = max(len(methods), 1)
-    below = 1.35 + 1.55 * rows
-    height = 0.95 + _TOP + _BETWEEN + below
-    figure = Figure(figsize=(WIDTH, height))
-    rhos = _scatters(figure, searches, methods, (below + _BETWEEN) / height, _TOP / height)
-    _multiples(figure, dynamics, searches, methods, columns, below / height)
-    title(figure, _seen(rhos), size=11)
-    caption(
+    tall = 1.55 if len(methods) <= 6 else 1.05
+    above = 0.9 + 2.6 * max(len(datasets), 1)
+    below = 1.1 + tall * max(len(methods), 1)
+    figure, body = sheet((WIDTH, 1.1 + above + below), _seen(searches))
+    upper, lower = parts(body, 2, 1, height_ratios=(above, below))
+    _scatters(upper, searches, methods, datasets)
+    if methods:
+        _multiples(lower, dynamics, searches, methods, columns, tall)
+    small_print(
         figure,
         "Top: one mark a search; right: above the diagonal a cell is wider than deeper, compared "
-        "with random cells of as many edges.\nBottom: P(none) over the share of the search done, "
-        "mean over seeds; one line a condition. No interventions.",
+        "with random cells of as many edges. "
+        "Bottom: P(none) over the share of the search done, mean over seeds; one line a condition. "
+        "No interventions.",
     )
     return figure
 
 
-def _seen(rhos: dict[str, float]) -> str:
+def _seen(searches: pd.DataFrame) -> str:
+    rhos = {
+        kind: searches[f"none_{kind}_final"].corr(searches["positive_share"], method="spearman")
+        for kind in CLASS_COLOUR
+    }
     known = {kind: rho for kind, rho in rhos.items() if np.isfinite(rho)}
     if not known:
         return "P(none) at the end and over each search"
@@ -62,128 +77,135 @@ def _seen(rhos: dict[str, float]) -> str:
 
 
 def _scatters(
-    figure: Figure, searches: pd.DataFrame, methods: list[str], bottom: float, height: float
-) -> dict[str, float]:
-    """The three top panels; returns the rank correlation of the first two."""
-    colours = {method: _SHADES[place % len(_SHADES)] for place, method in enumerate(methods)}
-    datasets = sorted(searches["dataset"].unique())
-    marks = {dataset: _MARKS[place % len(_MARKS)] for place, dataset in enumerate(datasets)}
-    rhos: dict[str, float] = {}
-    panels = [figure.add_axes((left, bottom, 0.265, height)) for left in (0.065, 0.375, 0.715)]
+    body: SubFigure, searches: pd.DataFrame, methods: list[str], datasets: list[str]
+) -> None:
+    """The panels of single searches."""
+    looks = {method: SERIES[place % len(SERIES)] for place, method in enumerate(methods)}
     # Shapes coincide: a little noise, the same for the same searches, keeps them apart.
     noise = np.random.default_rng(0).uniform(-0.05, 0.05, (2, len(searches)))
-    shift = searches.assign(
+    searches = searches.assign(
         deeper=searches["depth"] - searches["depth_null"] + noise[0],
         wider_by=searches["width"] - searches["width_null"] + noise[1],
     )
-    for keys, some in shift.groupby(["method", "level", "dataset"]):
-        method, level, dataset = map(str, keys)
-        style: dict[str, Any] = {
-            "marker": marks[dataset],
-            "s": 30,
-            "facecolors": colours[method] if level == "bi" else "none",
-            "edgecolors": colours[method],
-            "linewidths": 1.1,
-            "clip_on": False,
-            "zorder": 3,
-        }
-        for axes, kind in zip(panels, CLASS_COLOUR, strict=False):
-            axes.scatter(some["positive_share"], some[f"none_{kind}_final"], **style)
-        panels[2].scatter(some["deeper"], some["wider_by"], **style)
-    for axes, kind in zip(panels, CLASS_COLOUR, strict=False):
-        values = searches[f"none_{kind}_final"]
-        rhos[kind] = float(values.corr(searches["positive_share"], method="spearman"))
-        axes.set_xlim(-0.02, 1.02)
-        axes.set_ylim(-0.02, 1.02)
-        axes.set_xlabel("share of time with loss − entropy > 0")
-        axes.set_title(f"{kind} edges")
-    panels[0].set_ylabel("final P(none)")
-    panels[2].axline((0, 0), slope=1, color=GREY, linewidth=0.9)
-    panels[2].axhline(0, color=GREY, linewidth=0.5)
-    panels[2].axvline(0, color=GREY, linewidth=0.5)
-    panels[2].set_xlabel("depth less chance (connections)")
-    panels[2].set_ylabel("width less chance (C)", labelpad=0)
-    panels[2].set_title("shape of the final cell")
-
-    def mark(marker: str, colour: str, filled: bool) -> Line2D:
-        face = colour if filled else "none"
-        return Line2D(
-            [], [], linestyle="", marker=marker, markeredgecolor=colour, markerfacecolor=face
-        )
-
-    entries = {method: mark("s", colours[method], True) for method in methods}
-    entries |= {dataset: mark(marks[dataset], GREY, False) for dataset in datasets}
-    entries |= {"single-level": mark("o", GREY, False), "bi-level": mark("o", GREY, True)}
-    inches = figure.get_size_inches()[1]
-    figure.legend(
-        list(entries.values()),
-        list(entries),
-        loc="upper left",
-        bbox_to_anchor=(0.055, bottom - 0.42 / inches),
-        ncols=10,
-        columnspacing=1.1,
-        handletextpad=0.2,
-        borderaxespad=0,
+    left, right = parts(body, 1, 2, width_ratios=(2, 1))
+    rows = datasets or [""]
+    cells = {
+        f"{kind} {name}": (r, c)
+        for r, name in enumerate(rows)
+        for c, kind in enumerate(CLASS_COLOUR)
+    }
+    ends = Panels.add(left, cells, (WIDTH / 3, 2.6), (-0.02, 1.02), (-0.02, 1.02))
+    ends.frame(
+        {f"{kind} {rows[0]}": f"{kind} edges" for kind in CLASS_COLOUR},
+        xlabel="share of time with loss − entropy > 0",
+        ylabels={row: f"final P(none)\n{name}" for row, name in enumerate(rows)},
     )
-    return rhos
+    across, up = _span(searches["deeper"]), _span(searches["wider_by"])
+    shapes = Panels.add(
+        right, {name: (row, 0) for row, name in enumerate(rows)}, (WIDTH / 3, 2.6), across, up
+    )
+    shapes.frame(
+        {rows[0]: "shape of the final cell"},
+        xlabel="depth less chance (connections)",
+        ylabels="width less chance (C)",
+    )
+    same = (max(across[0], up[0]), min(across[1], up[1]))
+    shapes.curves(dict.fromkeys(rows, (same, same)), colour=GREY, linewidth=0.9)
+    shapes.curves(dict.fromkeys(rows, (across, (0, 0))), colour=GREY, linewidth=0.5)
+    shapes.curves(dict.fromkeys(rows, ((0, 0), up)), colour=GREY, linewidth=0.5)
+    for (method, level), some in searches.groupby(["method", "level"]):
+        colour, mark = looks[str(method)]
+        style = {"dash": "", "zorder": 3, **_mark(colour, mark, level == "bi")}
+        own = {str(name): part for name, part in some.groupby("dataset")}
+        for kind in CLASS_COLOUR:
+            points = {
+                f"{kind} {name}": (part["positive_share"], part[f"none_{kind}_final"])
+                for name, part in own.items()
+            }
+            ends.curves(points, colour=colour, **style)
+        points = {name: (part["deeper"], part["wider_by"]) for name, part in own.items()}
+        shapes.curves(points, colour=colour, **style)
+    entries = {method: _mark(*looks[method], True) for method in methods}
+    if methods:
+        entries |= {"single-level": _mark(GREY, "o", False), "bi-level": _mark(GREY, "o", True)}
+    samples = [Line2D([], [], linestyle="", **look) for look in entries.values()]
+    key(body, samples, list(entries), handletextpad=0.2, columnspacing=1.1, handlelength=1.2)
+
+
+def _mark(colour: str, mark: Any, filled: bool) -> dict[str, Any]:
+    """A search's mark: hollow for single-level."""
+    return {
+        "marker": mark,
+        "markersize": 5.5,
+        "markeredgewidth": 1.1,
+        "markeredgecolor": colour,
+        "markerfacecolor": colour if filled else "none",
+    }
+
+
+def _span(values: pd.Series[float]) -> Limits:
+    low, high = min(values.min(), 0.0), max(values.max(), 0.0)
+    low, high = (low, high) if np.isfinite([low, high]).all() else (-1.0, 1.0)
+    margin = 0.05 * (high - low) or 0.1
+    return float(low - margin), float(high + margin)
 
 
 def _multiples(
-    figure: Figure,
+    body: SubFigure,
     dynamics: Dynamics,
     searches: pd.DataFrame,
     methods: list[str],
     columns: list[tuple[str, str]],
-    top: float,
+    tall: float,
 ) -> None:
-    if not methods:
-        return
-    height = figure.get_size_inches()[1]
-    grid = figure.subplots(len(methods), len(columns), sharex=True, sharey=True, squeeze=False)
-    figure.subplots_adjust(0.07, 0.98 / height, 0.93, top - 0.4 / height, wspace=0.08, hspace=0.12)
-    sizes = sorted(set(zip(searches["cells"], searches["nodes"], strict=True)))
-    dashes = ["-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1, 1, 1))]
-    dash = {size: dashes[place % len(dashes)] for place, size in enumerate(sizes)}
-    for row, method in enumerate(methods):
-        for column, (level, dataset) in enumerate(columns):
-            axes = grid[row, column]
-            some = searches[
-                (searches["method"] == method)
-                & (searches["level"] == level)
-                & (searches["dataset"] == dataset)
-            ]
-            for condition, group in some.groupby("condition"):
-                size = (group["cells"].iloc[0], group["nodes"].iloc[0])
-                edges = dynamics.edges[
-                    (dynamics.edges["condition"] == condition) & dynamics.edges["free"]
-                ]
-                for kind, colour in CLASS_COLOUR.items():
-                    course = edges[edges["edge_class"] == kind].groupby("step")["p_none"].mean()
-                    axes.plot(
-                        course.index / max(course.index, default=1),
-                        course,
-                        color=colour,
-                        linestyle=dash[size],
-                    )
-            if some.empty:
-                axes.text(0.5, 0.5, "not run", ha="center", va="center", color=GREY)
-            axes.set_ylim(0, 1)
-            axes.set_xlim(0, 1)
-            axes.set_xticks([0, 0.5, 1], ["0", "½", "1"])
-            if row == 0:
-                axes.set_title(f"{level}-level\n{dataset}")
-            if column == len(columns) - 1:
-                axes.text(1.03, 0.5, method, rotation=270, va="center", transform=axes.transAxes)
-        grid[row, 0].set_ylabel("P(none)")
-    samples = [line(colour) for colour in CLASS_COLOUR.values()]
-    samples += [line(GREY, dash[size]) for size in sizes]
-    names = [f"{kind} edges" for kind in CLASS_COLOUR]
-    names += [f"{cells} cell{'s' if cells > 1 else ''}, {nodes} nodes" for cells, nodes in sizes]
-    figure.legend(
-        samples,
-        names,
-        loc="lower left",
-        bbox_to_anchor=(0.06, 0.32 / height),
-        ncols=6,
-        borderaxespad=0.2,
+    """The panels of courses."""
+    cells = {
+        f"{method} {level} {dataset}": (row, column)
+        for row, method in enumerate(methods)
+        for column, (level, dataset) in enumerate(columns)
+    }
+    panels = Panels.add(body, cells, (WIDTH / len(columns), tall), (0, 1), (0, 1))
+    panels.frame(
+        {
+            f"{methods[0]} {level} {dataset}": f"{level}-level, {dataset}"
+            for level, dataset in columns
+        },
+        xlabel="share of the search done",
+        ylabels={row: f"P(none)\n{method}" for row, method in enumerate(methods)},
+        xticks={0.0: "0", 0.5: "½", 1.0: "1"},
     )
+    one = searches.drop_duplicates("condition").set_index("condition")
+    places = {
+        name: f"{own['method']} {own['level']} {own['dataset']}" for name, own in one.iterrows()
+    }
+    for name in set(cells) - set(places.values()):
+        panels.say(name, "not run")
+    kinds = sorted({(own["experiment"], own["variant"]) for _, own in one.iterrows()})
+    edges = dynamics.edges[dynamics.edges["free"] & dynamics.edges["condition"].isin(one.index)]
+    means = edges.groupby(["condition", "edge_class", "step"])["p_none"].mean()
+    courses: dict[Any, pd.Series[float]] = {
+        keys: own.droplevel([0, 1]) for keys, own in means.groupby(level=[0, 1])
+    }
+    for at, kind in enumerate(kinds):
+        dash, mark = _look(at)
+        for edge_class, colour in CLASS_COLOUR.items():
+            for condition, own in one.iterrows():
+                course = courses.get((condition, edge_class))
+                if (own["experiment"], own["variant"]) != kind or course is None:
+                    continue
+                done = course.index.to_numpy() / course.index.max()
+                panels.curves({places[condition]: (done, course)}, colour=colour, dash=dash)
+                if mark:
+                    end = {places[condition]: (done[-1:], course.iloc[-1:])}
+                    panels.curves(end, colour=colour, dash="", marker=mark, markersize=5)
+    names = [f"{edge_class} edges" for edge_class in CLASS_COLOUR]
+    names += [" ".join(part for part in kind if part) for kind in kinds]
+    samples = [line(colour) for colour in CLASS_COLOUR.values()]
+    samples += [line(GREY, *_look(at)[:1], mark=_look(at)[1]) for at in range(len(kinds))]
+    key(body, samples, names, columns=6)
+
+
+def _look(place: int) -> tuple[Any, Any]:
+    """Dash, and mark at the end, of a line: thirty and more that differ."""
+    turn, dash = divmod(place, len(DASHES))
+    return DASHES[dash], ("", *(mark for _, mark in SERIES))[turn % (len(SERIES) + 1)]

@@ -1,18 +1,18 @@
-"""What all figures share: colours, type, the summary over seeds, and files that repeat."""
+"""What all figures share: colours, type, and the sheet with title, subject and small print."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
-import pandas as pd
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
+from wiring.config import Edge
 from wiring.dynamics import Dynamics
 
 # Okabe and Ito's colours, which all common forms of colour vision tell apart; their yellow is too
@@ -40,6 +40,26 @@ OP_NAME = {
 }
 CLASS_COLOUR = {"input": "#0072B2", "intermediate": "#D55E00"}
 OUTCOME_COLOUR = {"": "#000000", "_correct": "#0072B2", "_wrong": "#D55E00"}
+SERIES = tuple(
+    zip(
+        (
+            *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#882255"),
+            *("#000000", "#117733", "#332288", "#AA4499", "#999933", "#A05A2C", "#6F6F6F"),
+            *("#E31A1C", "#00A6A6"),
+        ),
+        ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h", "*", "d", "8", "H", (4, 1, 0)),
+        strict=True,
+    )
+)
+"""Colour and mark of each of sixteen methods: either alone tells them apart."""
+DASHES = (
+    "-",
+    (0, (4, 1.5)),
+    (0, (1, 1.2)),
+    (0, (5, 1, 1, 1)),
+    (0, (8, 2)),
+    (0, (3, 1, 1, 1, 1, 1)),
+)
 TINT = "#FBF0E4"
 """Background of an intermediate edge's panel."""
 GREY = "#666666"
@@ -49,19 +69,16 @@ WIDTH = 10.0
 _RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
-    "axes.titlesize": 9.5,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": GREY,
-    "axes.grid": True,
-    "grid.color": "#E3E3E3",
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "lines.linewidth": 1.5,
     "legend.frameon": False,
     "legend.fontsize": 9,
+    "legend.columnspacing": 1.2,
+    "legend.handlelength": 2.0,
+    "legend.borderaxespad": 0.2,
+    "legend.borderpad": 0.1,
     "figure.facecolor": "white",
+    "figure.constrained_layout.w_pad": 0.06,
+    "figure.constrained_layout.h_pad": 0.05,
+    "svg.fonttype": "none",
     "svg.hashsalt": "wiring",
 }
 
@@ -73,29 +90,82 @@ def styled() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Save as SVG without a date, so that equal tables give equal bytes."""
-    figure.savefig(path, format="svg", metadata={"Date": None})
+def sheet(size: tuple[float, float], seen: str, subject: str = "") -> tuple[Figure, SubFigure]:
+    """A figure, and the part of it for panels and legends.
+
+    Each text has a level of its own: the layout engine lets one level's title and legend overlap.
+
+    Args:
+        size: width and height in inches.
+        seen: the title: what is seen. Long ones wrap.
+        subject: below the title: of which searches.
+    """
+    figure = Figure(figsize=size, layout="constrained")
+    left = _left(figure)
+    figure.suptitle(seen, fontsize=12, fontweight="bold", wrap=True, **left)
+    (body,) = parts(figure, 1, 1)
+    if subject:
+        body.suptitle(subject, fontsize=9.5, color=GREY, wrap=True, **left)
+    return figure, parts(body, 1, 1)[0]
 
 
-def heading(figure: Figure, seen: str, tables: Dynamics) -> None:
-    """Title: what is seen; below it, of which searches."""
-    title(figure, seen)
-    height = figure.get_size_inches()[1]
-    figure.text(0.012, 1 - 0.36 / height, name(tables), va="top", fontsize=9.5, color=GREY)
+def small_print(figure: Figure, text: str, beyond: bool = False) -> None:
+    """Write under the panels; if values lie `beyond` them, also what marks these."""
+    if beyond:
+        text += " Triangles at a border: values beyond it."
+    figure.supxlabel(text, fontsize=8.5, color=GREY, wrap=True, **_left(figure))
 
 
-def title(figure: Figure, seen: str, size: float = 12) -> None:
-    """The figure's first line."""
-    top = 1 - 0.12 / figure.get_size_inches()[1]
-    figure.text(0.012, top, seen, va="top", fontsize=size, fontweight="bold")
+def _left(figure: Figure) -> dict[str, Any]:
+    """Flush left, as far from the border as the layout engine keeps panels."""
+    return {
+        "x": mpl.rcParams["figure.constrained_layout.w_pad"] / figure.get_figwidth(),
+        "ha": "left",
+    }
 
 
-def caption(figure: Figure, text: str) -> None:
-    """Small print under the panels."""
-    figure.text(
-        0.012, 0.07 / figure.get_size_inches()[1], text, va="bottom", fontsize=8.5, color=GREY
-    )
+def key(
+    body: Figure | SubFigure,
+    samples: Sequence[Line2D],
+    names: Sequence[str],
+    columns: int = 8,
+    where: Literal["outside upper left", "outside lower left"] = "outside upper left",
+    **style: Any,
+) -> None:
+    """A legend beside the panels, in rows of at most so many columns."""
+    rows = -(-len(names) // columns)
+    columns = -(-len(names) // max(rows, 1))
+    body.legend(samples, names, loc=where, ncols=max(columns, 1), **style)
+
+
+def parts(body: Figure | SubFigure, rows: int, columns: int, **ratios: Any) -> list[SubFigure]:
+    """A part of a figure divided into parts of their own layout."""
+    return list(np.ravel(np.asarray(body.subfigures(rows, columns, squeeze=False, **ratios))))
+
+
+def bare(axes: Axes) -> None:
+    """Take away frame and ticks, which cost more than what most panels show."""
+    axes.set_axis_off()
+    axes.xaxis.set_visible(False)  # else its ticks are measured though nobody sees them
+    axes.yaxis.set_visible(False)
+    axes.set_autoscale_on(False)
+
+
+def width(nodes: int) -> float:
+    """A sheet's inches: cells with many nodes get wider ones, not narrower panels."""
+    return max(WIDTH, 0.6 + 1.15 * (nodes + 1))
+
+
+def in_rows(edges: Sequence[Edge], most: int = 8) -> list[list[Edge]]:
+    """Edges in rows of about equal length, at most so many a row."""
+    rows = -(-len(edges) // most)
+    wide = -(-len(edges) // rows)
+    return [list(edges[start : start + wide]) for start in range(0, len(edges), wide)]
+
+
+def arrow(edge: Edge) -> str:
+    """An edge as a panel's title."""
+    return f"{edge.source} → {edge.target}"
 
 
 def name(tables: Dynamics) -> str:
@@ -108,10 +178,14 @@ def name(tables: Dynamics) -> str:
         f"{first['level']}-level",
         first["dataset"],
         *([first["variant"]] if first["variant"] else []),
-        f"{first['cells']} cell{'s' if first['cells'] > 1 else ''}, {first['nodes']} nodes",
-        f"{seeds} seed{'s' if seeds > 1 else ''}",
+        f"{_count(first['cells'], 'cell')}, {_count(first['nodes'], 'node')}",
+        _count(seeds, "seed"),
     ]
     return "  ·  ".join(parts)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number != 1 else ''}"
 
 
 def seeds_text(tables: Dynamics) -> str:
@@ -122,50 +196,12 @@ def seeds_text(tables: Dynamics) -> str:
     return f"Line: mean over {count} seeds; band: smallest to largest seed."
 
 
-def over_seeds(table: pd.DataFrame, value: str) -> pd.DataFrame:
-    """`epochs` (done at the window's end), and mean, min and max over seeds at each step.
-
-    Windows where no seed has a value are left out.
-    """
-    per_epoch = table["step"].max() / (table["epoch"].max() + 1)
-    found = table.dropna(subset=[value]).groupby("step")[value].agg(["mean", "min", "max"])
-    return found.reset_index().assign(epochs=lambda frame: frame["step"] / per_epoch)
-
-
-def band(
-    axes: Axes,
-    table: pd.DataFrame,
-    value: str,
-    *,
-    colour: str,
-    dash: object = "-",
-    width: float = 1.5,
-) -> pd.DataFrame:
-    """Draw the mean over seeds as a line and their range as a band; return both."""
-    found = over_seeds(table, value)
-    axes.fill_between(
-        found["epochs"], found["min"], found["max"], color=colour, alpha=0.15, linewidth=0
-    )
-    # A single window is a point, which a line would not show.
-    marker = "o" if len(found) == 1 else ""
-    axes.plot(
-        found["epochs"],
-        found["mean"],
-        color=colour,
-        linestyle=dash,
-        linewidth=width,
-        marker=marker,
-        markersize=3,
-    )
-    return found
-
-
-def line(colour: str, dash: object = "-", width: float = 1.8) -> Line2D:
+def line(colour: str, dash: object = "-", width: float = 1.8, mark: object = "") -> Line2D:
     """A legend's sample."""
-    return Line2D([], [], color=colour, linestyle=dash, linewidth=width)  # type: ignore[arg-type]
+    return Line2D([], [], color=colour, ls=dash, lw=width, marker=mark)  # type: ignore[arg-type]
 
 
-def op_legend(ops: Sequence[str]) -> tuple[list[Line2D], list[str]]:
+def op_key(ops: Sequence[str]) -> tuple[list[Line2D], list[str]]:
     """Samples and names of the ops."""
     samples = [line(OP_COLOUR[op], OP_DASH.get(op, "-")) for op in ops]
     return samples, [OP_NAME[op] for op in ops]

@@ -31,5 +31,8 @@ The package `wiring` itself stands for its own `__init__` alone.
 PLUGINS: dict[str, str] = {"wiring.methods": "trajectories"}
 """Group of entry points -> the stage that loads its members; each is digested by itself."""
 
-COLLECTORS: dict[str, str] = {"wiring.patterns": "wiring.patterns"}
+COLLECTORS: dict[str, str] = {
+    "wiring.patterns": "wiring.patterns",
+    "wiring.figures.catalogue": "wiring.figures",
+}
 """Module that imports all it finds in a package -> the package, whose modules then count for it."""

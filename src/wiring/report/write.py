@@ -20,10 +20,10 @@ from wiring.claims.judge import VERDICTS
 from wiring.claims.judgement import read
 from wiring.config import ScaleConfig
 from wiring.dynamics import MEANINGS, Dynamics
+from wiring.figures.catalogue import entry, paths_of
 from wiring.files import atomic_file
 from wiring.patterns import PATTERNS
 from wiring.report.embed import data_uri
-from wiring.report.figures import shown
 
 
 def write(scale: ScaleConfig, results: Path, out: Path) -> None:
@@ -85,12 +85,14 @@ def write_page(
         InputError: `claims` is not what `wiring claims` writes.
     """
     drawn: dict[str, list[dict[str, Any]]] = {}
-    for figure in shown(scale, experiment):
-        uri = data_uri(figures / figure.path)
-        moves = figure.file.endswith(".gif")
-        drawn.setdefault(figure.condition, []).append(
-            {"title": figure.title, "uri": uri, "moves": moves}
-        )
+    for path in paths_of(scale, experiment):
+        folder, _, file = path.rpartition("/")
+        figure = {
+            "title": entry(file).title,
+            "uri": data_uri(figures / path),
+            "moves": file.endswith(".gif"),
+        }
+        drawn.setdefault(folder, []).append(figure)
     conditions = _conditions(dynamics)
     for condition in conditions:
         condition["figures"] = [
