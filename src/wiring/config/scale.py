@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import (
     AfterValidator,
     Field,
+    PrivateAttr,
     model_validator,
 )
 
@@ -117,6 +118,7 @@ class ScaleConfig(Model):
     experiments: Annotated[dict[Name, Experiment], Field(min_length=1), AfterValidator(_distinct)]
     report: ReportConfig = ReportConfig()
     claims: ClaimsConfig = ClaimsConfig()
+    _searches: dict[str, SearchConfig] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _bounded(self) -> ScaleConfig:
@@ -135,7 +137,9 @@ class ScaleConfig(Model):
             InputError: a search is invalid, two share an id (in upper or lower case), or
                 something in the file changes nothing; one sentence a fault, with its place.
         """
-        found, faults = expand(self)
-        if faults:
-            raise InputError("\n".join(f"{source}: {fault}" for fault in faults))
-        return found
+        if not self._searches:  # a study of thousands is asked often
+            found, faults = expand(self)
+            if faults:
+                raise InputError("\n".join(f"{source}: {fault}" for fault in faults))
+            self._searches.update(found)
+        return dict(self._searches)

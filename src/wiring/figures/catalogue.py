@@ -183,11 +183,11 @@ def shared_by(scale: ScaleConfig, experiment: str) -> tuple[Entry[Variants], ...
 
 def conditions_of(scale: ScaleConfig, experiment: str) -> dict[str, SearchConfig]:
     """The conditions of an experiment, each with one of its searches."""
-    design = scale.experiments[experiment]
-    # One seed stands for all: a study of thousands of searches is asked often.
-    one = {experiment: design.model_copy(update={"seeds": design.seeds[:1]})}
-    searches = scale.model_copy(update={"experiments": one}).searches()
-    return {str(search.condition): search for search in searches.values()}
+    return {
+        str(search.condition): search
+        for search in scale.searches().values()
+        if search.experiment == experiment
+    }
 
 
 def paths_of(scale: ScaleConfig, experiment: str) -> tuple[str, ...]:

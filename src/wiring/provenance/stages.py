@@ -18,6 +18,7 @@ EXCLUDED: dict[str, str] = {
     "wiring.errors": "words for faults of the input: what raises them writes nothing",
     "wiring.files": "writes whole or not at all the bytes that it is given",
     "wiring.provenance": "says what is stale, and computes nothing",
+    "wiring.config.plugins": "finds what is plugged in, which is digested by itself",
     "wiring.job.checkpoint": "gives back what it was given, or nothing",
     "wiring.job.progress": "says how far a search is",
     "wiring.job.stops": "hears signals: a search that stops goes on from where it was",
