@@ -488,3 +488,34 @@ def test_no_step_waits_for_the_device(
         trainer.step("train", x, y, window, trains=True)
         trainer.weight_optimizer.zero_grad()
     assert syncs.seen == []
+
+
+def test_a_search_made_longer_goes_on_and_says_so(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Under a constant rate the first epochs of both are the same."""
+    caplog.set_level("INFO", "wiring")
+    weights = {"lr": 0.025, "schedule": "constant"}
+    short, long = (
+        config(weights=weights, train={"epochs": epochs, "batch_size": 16}) for epochs in (2, 4)
+    )
+    run(short, "test", data, tmp_path / "short", tmp_path / "c")
+    run(long, "test", data, tmp_path / "grown", tmp_path / "c")
+    assert "made longer: 4 epochs in place of 2" in caplog.text
+    run(long, "test", data, tmp_path / "whole", tmp_path / "other")
+    grown, whole = (Trajectory.read(tmp_path / name) for name in ("grown", "whole"))
+    assert grown.manifest["files"] == whole.manifest["files"]
+    assert grown.manifest["grown_from"] == [2]
+    assert whole.manifest["grown_from"] == []
+
+
+def test_a_checkpoint_of_other_settings_is_there_for_who_goes_back(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A cosine of another length is another search: its checkpoint is kept aside and named."""
+    short, long = (config(train={"epochs": epochs, "batch_size": 16}) for epochs in (2, 3))
+    run(short, "test", data, tmp_path / "a", tmp_path / "c")
+    (made,) = (tmp_path / "c").glob("*.pt")
+    run(long, "test", data, tmp_path / "b", tmp_path / "c")
+    assert f"{made}: made with another config: kept aside" in caplog.text
+    assert (tmp_path / "c" / checkpoint.ASIDE / made.name).is_file()

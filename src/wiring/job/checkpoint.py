@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -51,7 +51,12 @@ def newest(folder: Path) -> Path | None:
     return next(reversed(_all(folder)), None)
 
 
-def load(folder: Path, identity: Mapping[str, str], device: torch.device) -> dict[str, Any] | None:
+def load(
+    folder: Path,
+    identity: Mapping[str, str],
+    device: torch.device,
+    alike: Callable[[str, str], bool] = lambda name, value: False,  # noqa: ARG005
+) -> dict[str, Any] | None:
     """The state of the newest checkpoint that is sound and of this very search, if there is one.
 
     A damaged one is removed, one of another search is kept aside, and a message names each: one
@@ -61,6 +66,7 @@ def load(folder: Path, identity: Mapping[str, str], device: torch.device) -> dic
         folder: of this search's checkpoints; nobody else may be writing there.
         identity: name to value; a checkpoint that differs in one is of another search.
         device: where the tensors go.
+        alike: whether a value that differs, given its name, will do all the same.
     """
     for left in folder.glob(".*.pt"):  # what a killed writer left
         left.unlink()
@@ -76,7 +82,11 @@ def load(folder: Path, identity: Mapping[str, str], device: torch.device) -> dic
             said = str(error).splitlines() or [type(error).__name__]
             fault = f"damaged ({said[0]})"
         else:
-            other = [name for name, value in identity.items() if theirs.get(name) != value]
+            other = [
+                name
+                for name, value in identity.items()
+                if theirs.get(name) != value and not alike(name, str(theirs.get(name)))
+            ]
             if not other:
                 return state
             fault = f"made with another {', '.join(other)}"

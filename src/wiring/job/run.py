@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
+from pydantic import ValidationError
 
 from wiring.config import SearchConfig
 from wiring.data.dataset import Dataset, load
@@ -122,14 +123,40 @@ class _Job:
         self.writer = TrajectoryWriter(out, self.search.shape)
         self.begun, self.seconds, self.resumed = time.monotonic(), 0.0, 0
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
-        state = checkpoint.load(checkpoints, self.identity, device)
+        self.grown_from: list[int] = []
+        state = checkpoint.load(checkpoints, self._own, device, self._alike)
         if state is not None:
+            if state["epochs"] != config.train.epochs:
+                self.grown_from = [*state["grown_from"], state["epochs"]]
+                log.info(
+                    "%s: made longer: %d epochs in place of %d",
+                    config.id,
+                    config.train.epochs,
+                    state["epochs"],
+                )
+            else:
+                self.grown_from = state["grown_from"]
             self.search.load_state_dict(state["search"])
             self.writer.load_state_dict(state["writer"])
             self.seconds, self.resumed = state["seconds"], state["resumed"] + 1
             self.started = state["started"]
             log.info("%s: resumed after epoch %d", config.id, self.search.epoch)
         self.tracker = Tracker(config, dataset.manifest, scale)
+
+    @property
+    def _own(self) -> dict[str, str]:
+        """The identity that a checkpoint carries: with the whole config, for one that is grown."""
+        return {**self.identity, "config": self.config.canonical}
+
+    def _alike(self, name: str, value: str) -> bool:
+        """Whether a checkpoint of that value will do: of the same search, planned shorter."""
+        if name != "config":
+            return False
+        try:
+            other = SearchConfig.model_validate_json(value)
+        except ValidationError:  # of another version
+            return False
+        return self.config.grown_from(other)
 
     def run(self) -> None:
         """All epochs that are left, then the trajectory."""
@@ -211,8 +238,10 @@ class _Job:
             "seconds": self.seconds + time.monotonic() - self.begun,
             "resumed": self.resumed,
             "started": self.started,
+            "epochs": self.config.train.epochs,
+            "grown_from": self.grown_from,
         }
-        checkpoint.save(self.checkpoints, self.search.epoch, self.identity, state)
+        checkpoint.save(self.checkpoints, self.search.epoch, self._own, state)
 
     def _manifest(self) -> dict[str, Any]:
         return {
@@ -227,6 +256,7 @@ class _Job:
             "mlflow_run_id": self.tracker.run_id,
             "started": self.started,
             "resumed": self.resumed,
+            "grown_from": self.grown_from,
         }
 
 

@@ -113,6 +113,7 @@ MANIFEST_FIELDS: dict[str, str] = {
     "mlflow_run_id": "id of the run that followed the search live; null if there was none",
     "started": "UTC time of the first start, ISO 8601",
     "resumed": "how often the search was taken up from a checkpoint",
+    "grown_from": "epochs that it was planned for before it was made longer, in order",
 }
 
 
