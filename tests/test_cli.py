@@ -40,8 +40,10 @@ SECTIONS = {
     "claims": study.ClaimsConfig,
 }
 SCALES = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
-TABLES = ("--tables=nowhere", "--out=o")
 PAGE = ("--tables=d", "--claims=c", "--figures=f", "--out=o")
+DRAWN = (f"{ROOT}/config/smoke.yaml", "E1")
+JUDGED = (f"--scale-file={DRAWN[0]}", "--experiment=E1")
+TABLES = ("--tables=nowhere", "--out=o")
 FILLED_IN = {"experiment", "variant", "dataset", "method", "level", "seed"}
 
 
@@ -93,19 +95,23 @@ def test_validate_names_file_and_field(tmp_path: Path) -> None:
             "search: method",
         ),
         (
-            ["claims", f"--scale-file={ROOT}/config/smoke.yaml", "--experiment=E9", *TABLES],
+            ["claims", f"--scale-file={DRAWN[0]}", "--experiment=E9", *TABLES],
             "no experiment 'E9', expected one of E1, E2",
         ),
         (
-            ["claims", f"--scale-file={ROOT}/config/smoke.yaml", "--experiment=E1", *TABLES],
+            ["searches", "[{}]", "--scale=x", "--data=d", "--out=o", "--checkpoints=c"],
+            "searches: 0.method",
+        ),
+        (
+            ["claims", *JUDGED, "--tables=nowhere", "--out=o"],
             "nowhere: searches.parquet is missing",
         ),
         (
-            ["figures", "--report", '{"moment": 1}', "--tables=d", "--out=o"],
-            "report: moment",
+            ["figures", *DRAWN, "--tables=nowhere", "--out=o"],
+            "nowhere: searches.parquet is missing",
         ),
         (["dynamics", "nowhere", "--out", "o"], "nowhere"),
-        (["overview", *TABLES], "nowhere: searches.parquet is missing"),
+        (["overview", "--tables=nowhere", "--out=o"], "nowhere: searches.parquet is missing"),
         (
             ["page", f"{ROOT}/config/smoke.yaml", "E9", *PAGE],
             "no experiment 'E9', expected one of E1, E2",
@@ -120,6 +126,26 @@ def test_bad_input_ends_in_a_sentence(
     monkeypatch.chdir(tmp_path)
     assert says in refused(*words)
     assert not list(tmp_path.iterdir()), "something was written"
+
+
+@pytest.mark.parametrize(
+    ("section", "words", "says"),
+    [
+        (
+            {"claims": {"thresholds": {"sign": 2}}},
+            ["claims", "--scale-file"],
+            "claims.thresholds.sign",
+        ),
+        ({"report": {"moment": 1}}, ["figures"], "report.moment"),
+    ],
+)
+def test_bad_thresholds_and_moments_end_in_a_sentence(
+    section: dict[str, Any], words: list[str], says: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({**SMOKE, **section}))
+    experiment = ["--experiment=E1"] if words[0] == "claims" else ["E1"]
+    assert f"{path}: {says}" in refused(*words, path, *experiment, "--tables=d", "--out=o")
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,11 +169,11 @@ def test_tables_claims_and_figures_by_command(tmp_path: Path) -> None:
     trajectory = synthetic.write_search(tmp_path, search)
     tables, claims = tmp_path / "dynamics", tmp_path / "claims.json"
     assert wiring("dynamics", trajectory, "--out", tables).exit_code == 0
-    judging = ("--scale-file", ROOT / "config/smoke.yaml", "--experiment", "E1")
-    assert wiring("claims", *judging, "--tables", tables, "--out", claims).exit_code == 0
+    judged = ("claims", *JUDGED, "--tables", tables, "--out", claims)
+    assert wiring(*judged).exit_code == 0
     assert {"P1", "F1"} <= {row["claim"] for row in json.loads(claims.read_text())["verdicts"]}
     figures = tmp_path / "figures"
-    assert wiring("figures", "--tables", tables, "--out", figures).exit_code == 0
+    assert wiring("figures", *DRAWN, "--tables", tables, "--out", figures).exit_code == 0
     assert (figures / "E1_dsnas_single_digits/wiring.gif").stat().st_size > 0
 
 

@@ -246,14 +246,14 @@ def test_an_experiments_files_are_those_its_config_says(dynamics: Dynamics, tmp_
         draw_experiment(dynamics.condition(condition), tmp_path)
         names = {path.name for path in (tmp_path / condition).iterdir()}
         assert names == set(figures_of(search))
-    assert not (tmp_path / "E1").exists(), "one variant is no intervention"
+    assert not (tmp_path / "interventions.svg").exists(), "one variant is no intervention"
     draw_experiment(
         Dynamics(
             *(getattr(dynamics, n).query("condition != 'E2_uniform_bi_digits'") for n in TABLES)
         ),
         tmp_path,
     )
-    assert (tmp_path / "E1/interventions.svg").stat().st_size > 0
+    assert (tmp_path / "interventions.svg").stat().st_size > 0
 
 
 def test_frozen_searches_leave_an_empty_overview(tmp_path: Path) -> None:

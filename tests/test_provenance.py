@@ -48,7 +48,7 @@ MODULES = [path.relative_to(CODE).as_posix() for path in sorted(CODE.rglob("*.py
 METHODS = ("darts", "dsnas", "proxylessnas", "snas", "uniform")
 COMMANDS = {
     "data": ["data"],
-    "trajectories": ["search"],
+    "trajectories": ["_run"],
     "dynamics": ["dynamics", "metrics"],
     "claims": ["claims"],
     "figures": ["figures", "overview"],
@@ -415,6 +415,8 @@ def test_all_that_a_command_imports_is_behind_its_stage() -> None:
         known = digest._stage(stage).modules
         for name in names:
             asked = meaning(commands[name].body, "wiring").imports
+            # Runs one search after the other, and computes nothing of any.
+            asked = {one for one in asked if "wiring.job.condition" not in str(one)}
             for each in digest.OURS.closure({digest.OURS.origin(one).module for one in asked})[0]:
                 assert each in known, f"{name}: {each} is not behind {stage}"
 
@@ -499,14 +501,17 @@ TABLES = {"dynamics", "claims", "figures", "report"}
         ("scale", {"claims", "figures", "report"}),
         ("preparing", {"data"}),
         ("shipped data", {"data"}),
-        ("a statistic", TABLES),
-        ("a claim", {"claims", "report"}),
-        ("a figure", {"figures"}),
+        ("a pattern", TABLES),
+        ("a table", TABLES),
+        ("a verdict", {"claims", "report"}),
+        ("a figure", {"figures", "report"}),
         ("style of figures", {"figures"}),
         ("style of pages", {"report"}),
         ("macros of pages", {"report"}),
         ("tracking", set()),
         ("file handling", set()),
+        ("progress", set()),
+        ("signals", set()),
         ("command line", set()),
     ],
 )
@@ -525,14 +530,22 @@ def test_other_layout_and_words_everywhere_make_nothing_stale(place: Path) -> No
     assert after == before
 
 
-def test_a_new_module_makes_nothing_stale(place: Path) -> None:
+@pytest.mark.parametrize(
+    ("role", "stale"),
+    [
+        ("a method", set()),
+        ("a verdict", set()),
+        ("a pattern", TABLES),  # collected from their package, as figures are
+        ("a figure", {"figures", "report"}),
+    ],
+)
+def test_a_new_module_plans_no_search(place: Path, role: str, stale: set[str]) -> None:
     before = digests(place)
-    for role in ("a method", "a figure", "a claim", "a statistic"):
-        new = (place / ROLES[role]).with_name("novel.py")
-        new.write_text("x = 1\n")
-    assert digests(place) == before
-    for new in place.rglob("novel.py"):
-        new.unlink()
+    new = (place / ROLES[role]).with_name("novel.py")
+    new.write_text("x = 1\n")
+    after = digests(place)
+    new.unlink()
+    assert {name for name in before if before[name] != after[name]} == stale
 
 
 # A method of another package.
@@ -611,9 +624,7 @@ def test_the_command_refuses(
     assert says in done.output + caplog.text
 
 
-def test_dvc_watches_all_files_behind_a_stage() -> None:
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    for stage in STAGES:
-        named = [ROOT / dep for dep in stages[stage]["do"]["deps"] if dep.startswith("src/")]
-        for path in files_behind(stage):
-            assert any(path.is_relative_to(one) for one in named), f"{stage}: {path}"
+def test_dvc_watches_all_code() -> None:
+    """A stage of DVC is a scale; what of it is stale, Snakemake decides."""
+    (stage,) = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
+    assert {"src/wiring", "workflow"} <= set(stage["do"]["deps"])

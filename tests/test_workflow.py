@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -23,11 +24,21 @@ import yaml
 from tests.code_edits import METHOD, ROLES, other_layout, other_meaning, other_words
 from tests.code_edits import edited as changed
 from tests.ports import answers, other_addresses, silent_port
+from tests.shared import once
 from wiring.config import load_scale
 from wiring.trajectory import Trajectory
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("Snakefile", "workflow", "profiles", "config", "src", "environment.yml", "dvc.yaml")
+PARTS = (
+    "Snakefile",
+    "workflow",
+    "profiles",
+    "config",
+    "src",
+    "environment.yml",
+    "dvc.yaml",
+    "tools",
+)
 SMOKE = load_scale(ROOT / "config/smoke.yaml")
 SEARCHES = SMOKE.searches()
 RESULTS = Path("results/smoke")
@@ -37,45 +48,51 @@ def following(*experiments: str) -> dict[str, int]:
     """What has to be made again when searches (or the tables) of these experiments change."""
     count = len(experiments)
     return {
-        "dynamics": 1,
-        "metrics": 1,
-        "experiment_dynamics": count,
-        "claims": 1,
-        "experiment_claims": count,
-        **{f"{name}_figures": 1 for name in experiments},
-        "overview": 1,
-        "index": 1,
-        "page": count,
-        "all": 1,
+        "_tables": count,
+        "_metrics": 1,
+        "_claims": count,
+        **{f"_figures_{name}": 1 for name in experiments},
+        "_overview": 1,
+        "_index": 1,
+        "_page": count,
+        "_default": 1,
     }
 
 
 def searching(*experiments: str, method: str | None = None) -> dict[str, int]:
-    """The same, and the searches of these experiments (or those of a method)."""
-    count = sum(
-        search.experiment in experiments and method in (None, search.method)
+    """The same, and the searches of these experiments (or those of a method): a job a condition."""
+    conditions = {
+        search.condition
         for search in SEARCHES.values()
-    )
-    return {"search": count, **following(*experiments)}
+        if search.experiment in experiments and method in (None, search.method)
+    }
+    jobs = Counter(f"_search_{condition.experiment}" for condition in conditions)
+    return {**jobs, **following(*experiments)}
 
 
 EXPERIMENTS = tuple(SMOKE.experiments)
-JUDGING = {
-    "claims": 1,
-    "experiment_claims": len(EXPERIMENTS),
-    "index": 1,
-    "page": len(EXPERIMENTS),
-    "all": 1,
-}
+JUDGING = {"_claims": len(EXPERIMENTS), "_index": 1, "_page": len(EXPERIMENTS), "_default": 1}
 DRAWING = {
-    **{f"{name}_figures": 1 for name in EXPERIMENTS},
-    "index": 1,
-    "page": len(EXPERIMENTS),
-    "all": 1,
+    **{f"_figures_{name}": 1 for name in EXPERIMENTS},
+    "_index": 1,
+    "_page": len(EXPERIMENTS),
+    "_default": 1,
 }
 
-# One worker, or each would run the workflow for itself.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.slow
+
+
+def home(experiment: str) -> Path:
+    return RESULTS / "experiments" / experiment
+
+
+def trajectory_of(name: str) -> Path:
+    return home(SEARCHES[name].experiment) / "trajectories" / name
+
+
+def first_of(experiment: str) -> str:
+    """The id of an experiment's first search."""
+    return next(name for name, search in SEARCHES.items() if search.experiment == experiment)
 
 
 def copy(place: Path) -> Path:
@@ -136,15 +153,25 @@ def edited(path: Path, old: str, new: str, *, old_time: bool = False) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy in which the smoke scale has run."""
-    place = copy(tmp_path_factory.mktemp("workflow") / "project")
-    done = snakemake(place, "--config", "scale=smoke", "--cores", "2")
-    assert done.returncode == 0, done.stdout + done.stderr
-    # Searches say how far they are while they run.
-    assert re.search(r"epoch \d+/\d+ .* left", done.stderr), done.stderr
-    assert "tracking:" not in done.stderr  # what goes wrong there is only a warning
-    return place
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy in which the smoke scale has run: of all workers, so nobody may change it."""
+
+    def make(place: Path) -> None:
+        copy(place)
+        done = snakemake(place, "--config", "scale=smoke", "--cores", "2")
+        assert done.returncode == 0, done.stdout + done.stderr
+        # Searches say how far they are while they run.
+        assert re.search(r"epoch \d+/\d+ .* left", done.stderr), done.stderr
+        assert "tracking:" not in done.stderr  # what goes wrong there is only a warning
+
+    return once(tmp_path_factory, "workflow", make)
+
+
+@pytest.fixture(scope="module")
+def project(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This worker's copy of it, in which tests change something for a while."""
+    place = tmp_path_factory.mktemp("project") / "project"
+    return Path(shutil.copytree(made, place, symlinks=True))
 
 
 @pytest.fixture(scope="module")
@@ -152,71 +179,86 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy(tmp_path_factory.mktemp("bare") / "project")
 
 
-def test_everything_is_there(project: Path) -> None:
-    for name in SEARCHES:
-        trajectory = Trajectory.read(project / RESULTS / "trajectories" / name)
-        assert trajectory.config == SEARCHES[name]
+def test_everything_is_there(made: Path) -> None:
+    for name, search in SEARCHES.items():
+        trajectory = Trajectory.read(made / trajectory_of(name))
+        assert trajectory.config == search
         assert trajectory.manifest["scale"] == "smoke"
-        assert (project / f"logs/smoke/searches/{name}.log").read_text()
-    assert not list((project / RESULTS).glob("checkpoints/*"))
-    searches = pd.read_parquet(project / RESULTS / "dynamics/searches.parquet")
-    assert set(searches["search"]) == set(SEARCHES)
-    assert json.loads((project / RESULTS / "claims/claims.json").read_text())["verdicts"]
+        log = f"logs/smoke/experiments/{search.experiment}/{search.condition}-0.log"
+        assert re.search(rf"{name}  epoch \d+/\d+ ", (made / log).read_text())
+    assert not list((made / RESULTS).glob("checkpoints/*"))
     for name in EXPERIMENTS:
-        for figure in SMOKE.figures(name):
-            assert (project / RESULTS / "figures" / figure).stat().st_size > 0
-        page = (project / RESULTS / f"report/{name}.html").read_text()
         own = [each for each, search in SEARCHES.items() if search.experiment == name]
+        searches = pd.read_parquet(made / home(name) / "tables/searches.parquet")
+        assert list(searches["search"]) == sorted(own)
+        assert json.loads((made / home(name) / "claims.json").read_text())["verdicts"]
+        for figure in SMOKE.figures(name):
+            assert (made / home(name) / "figures" / figure).stat().st_size > 0
+        page = (made / home(name) / "index.html").read_text()
         assert all(each in page for each in own)
         for each in own:
-            run_id = json.loads(
-                (project / RESULTS / f"trajectories/{each}/manifest.json").read_text()
-            )["mlflow_run_id"]
+            run_id = json.loads((made / trajectory_of(each) / "manifest.json").read_text())[
+                "mlflow_run_id"
+            ]
             assert run_id in page
-    assert "Where each pattern appears" in (project / RESULTS / "report/index.html").read_text()
+    assert "Where each pattern appears" in (made / RESULTS / "index.html").read_text()
 
 
-def test_an_experiments_tables_are_its_part_of_all(project: Path) -> None:
-    whole = pd.read_parquet(project / RESULTS / "dynamics/searches.parquet")
-    for name in SMOKE.experiments:
-        part = pd.read_parquet(project / RESULTS / f"experiments/{name}/searches.parquet")
-        own = whole[whole["experiment"] == name].reset_index(drop=True)
-        pd.testing.assert_frame_equal(part, own, check_dtype=False)
+def test_the_study_has_every_verdict_of_its_experiments(made: Path) -> None:
+    index = (made / RESULTS / "index.html").read_text()
+    found = [
+        json.loads((made / home(name) / "claims.json").read_text())["verdicts"]
+        for name in EXPERIMENTS
+    ]
+    assert sum(map(len, found)) > 50
+    for verdict in (verdict for verdicts in found for verdict in verdicts):
+        link = f'href="experiments/{verdict["experiment"]}/index.html#{verdict["condition"]}"'
+        assert link in index
+    for path in set(re.findall(r'href="(experiments/[^"#]+)', index)):
+        assert (made / RESULTS / path).is_file()
 
 
-def test_mlflow_shows_every_row_of_the_trajectories(project: Path) -> None:
+def test_what_pages_link_to_is_there(made: Path) -> None:
+    for name in EXPERIMENTS:
+        page = made / home(name) / "index.html"
+        links = re.findall(r'href="(?!http)([^"#]+)', page.read_text())
+        assert len(links) > sum(search.experiment == name for search in SEARCHES.values())
+        for link in links:
+            assert (page.parent / link).is_file(), link
+
+
+def test_mlflow_shows_every_row_of_the_trajectories(made: Path) -> None:
     from mlflow import MlflowClient
 
-    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    client = MlflowClient(f"sqlite:///{made}/mlflow.db")
     for name, search in SEARCHES.items():
         experiment = client.get_experiment_by_name(f"smoke/{search.experiment}")
         assert experiment is not None
         (found,) = client.search_runs([experiment.experiment_id], f"tags.search = '{name}'")
         assert found.info.status == "FINISHED"
-        folder = project / RESULTS / f"trajectories/{name}"
+        folder = made / trajectory_of(name)
         manifest = json.loads((folder / "manifest.json").read_text())
         assert manifest["mlflow_run_id"] == found.info.run_id
-        rows = pq.read_table(project / RESULTS / f"trajectories/{name}/steps.parquet").to_pandas()
+        rows = pq.read_table(folder / "steps.parquet").to_pandas()
         for split, part in rows.groupby("split"):
             history = client.get_metric_history(found.info.run_id, f"{split}/loss")
             shown = sorted((metric.step, metric.value) for metric in history)
             assert shown == list(zip(part["step"], part["loss"].astype(float), strict=True))
 
 
-def test_mlflow_shows_the_figures_of_each_experiment(project: Path) -> None:
+def test_mlflow_shows_the_figures_of_each_experiment(made: Path) -> None:
     from mlflow import MlflowClient
 
-    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    client = MlflowClient(f"sqlite:///{made}/mlflow.db")
     for name in SMOKE.experiments:
         experiment = client.get_experiment_by_name(f"smoke/{name}")
         assert experiment is not None
         (parent,) = client.search_runs([experiment.experiment_id], "tags.kind = 'experiment'")
-        shown = {
-            Path(item.path).name
-            for folder in client.list_artifacts(parent.info.run_id, "figures")
-            for item in client.list_artifacts(parent.info.run_id, folder.path)
-        }
-        assert shown == {figure.rpartition("/")[2] for figure in SMOKE.figures(name)}
+        found = client.list_artifacts(parent.info.run_id, "figures")
+        for folder in [item for item in found if item.is_dir]:
+            found += client.list_artifacts(parent.info.run_id, folder.path)
+        shown = {item.path for item in found if not item.is_dir}
+        assert shown == {f"figures/{figure}" for figure in SMOKE.figures(name)}
 
 
 def test_a_second_run_has_nothing_to_do(project: Path) -> None:
@@ -243,20 +285,20 @@ SEEDS = "datasets: [digits]\n    seeds: [0, 1]\n"
         (
             "title: Bi-level search\n    methods: [dsnas, darts]",
             "title: Bi-level search\n    methods: [dsnas, darts, snas]",
-            {"search": 2, **following("E5")},
+            {"_search_E5": 1, **following("E5")},
         ),
-        ("free: {}", "free: {space: {delete_edges: [0-2]}}", {"search": 2, **following("E7")}),
+        ("free: {}", "free: {space: {delete_edges: [0-2]}}", {"_search_E7": 1, **following("E7")}),
         ("epochs: 2,", "epochs: 3,", searching(*EXPERIMENTS)),
         (
             "train_samples: 96",
             "train_samples: 96, label_noise: 0.1",
-            {"prepare": 1, **searching(*EXPERIMENTS)},
+            {"_dataset": 1, **searching(*EXPERIMENTS)},
         ),
         ("scale: smoke", "scale: smoke\nclaims: {growth: 0.06}", JUDGING),
         ("scale: smoke", "scale: smoke\nreport: {moments: [0.5]}", DRAWING),
         ("scale: smoke", "# A comment.\nscale: smoke", NOTHING),
         ("epochs: 2,", "epochs:   2 ,", NOTHING),
-        ("title: Bi-level search", "title: Other words", {"index": 1, "page": 1, "all": 1}),
+        ("title: Bi-level search", "title: Other words", {"_index": 1, "_page": 1, "_default": 1}),
     ],
     ids=[
         *("rate", "override", "method", "intervention", "epochs", "noise"),
@@ -274,7 +316,7 @@ def test_a_seed_added_runs_its_searches_only(project: Path) -> None:
     one = "title: Interventions\n    methods: [dsnas]\n    levels: [single]\n    " + SEEDS
     more = one.replace("[0, 1]", "[0, 1, 2]")
     with edited(project / "config/smoke.yaml", one, more):
-        assert planned(project) == {"search": 2, **following("E7")}
+        assert planned(project) == searching("E7")
 
 
 def test_a_seed_removed_runs_no_search(project: Path) -> None:
@@ -291,15 +333,16 @@ def test_a_seed_removed_runs_no_search(project: Path) -> None:
         ("costs", searching(*EXPERIMENTS)),
         ("writer", searching(*EXPERIMENTS)),
         ("a method", searching("E1", "E5", "E7", method=METHOD)),
-        ("preparing", {"prepare": 1, **searching(*EXPERIMENTS)}),
-        ("settings", {"prepare": 1, **searching(*EXPERIMENTS)}),
-        ("a statistic", following(*EXPERIMENTS)),
-        ("a claim", JUDGING),
-        ("scale", {**JUDGING, **DRAWING, "overview": 1}),
-        ("a figure", {**DRAWING, "overview": 1}),
-        ("style of pages", {"index": 1, "page": len(EXPERIMENTS), "all": 1}),
+        ("preparing", {"_dataset": 1, **searching(*EXPERIMENTS)}),
+        ("settings", {"_dataset": 1, **searching(*EXPERIMENTS)}),
+        ("a pattern", following(*EXPERIMENTS)),
+        ("a verdict", JUDGING),
+        ("scale", {**JUDGING, **DRAWING, "_overview": 1}),
+        ("a figure", {**DRAWING, "_overview": 1}),
+        ("style of pages", {"_index": 1, "_page": len(EXPERIMENTS), "_default": 1}),
         ("tracking", NOTHING),
         ("file handling", NOTHING),
+        ("progress", NOTHING),
         ("command line", NOTHING),
     ],
 )
@@ -315,7 +358,7 @@ def test_a_learning_rate_of_the_code_reruns_every_search(project: Path) -> None:
         return re.sub(rb"(?m)^( +lr: \w+ = )[\d.e-]+", rb"\g<1>0.007", content)
 
     with changed(project / "src/wiring" / ROLES["settings"], other_rates):
-        assert planned(project)["search"] == len(SEARCHES)
+        assert planned(project) == searching(*EXPERIMENTS)
 
 
 def test_other_layout_comments_and_texts_rerun_nothing(project: Path) -> None:
@@ -329,33 +372,32 @@ def test_other_layout_comments_and_texts_rerun_nothing(project: Path) -> None:
 
 
 def test_what_is_new_reruns_no_search(project: Path) -> None:
-    """A method, registered as an installed package has it; a figure and a claim, in use."""
+    """A method, registered as an installed package has it; a verdict, a pattern and a figure."""
     source = project / "src"
     info = source / "novel-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: novel\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[wiring.methods]\nnovel = wiring.methods.novel:Novel\n")
-    roles = ("a method", "a figure", "a claim", "a statistic")
-    novel = [(source / "wiring" / ROLES[role]).with_name("novel.py") for role in roles]
+
+    def novel(role: str) -> Path:
+        return (source / "wiring" / ROLES[role]).with_name("novel.py")
+
     try:
-        for path in novel:
-            path.write_text("NOVEL = 1\n")
+        for role in ("a method", "a verdict"):
+            novel(role).write_text("NOVEL = 1\n")
         assert planned(project) == NOTHING
-        with ExitStack() as edits:
-            for role in roles[1:]:
-                name = f"wiring.{Path(ROLES[role]).parent.name}.novel"
-                use = f"\nfrom {name} import NOVEL\n".encode()
-                path = source / "wiring" / ROLES[role]
-                edits.enter_context(changed(path, lambda content, use=use: content + use))
-            assert planned(project) == following(*EXPERIMENTS)
+        # Patterns and figures are collected: tables, verdicts, figures and pages, but no search.
+        for role in ("a pattern", "a figure"):
+            novel(role).write_text("NOVEL = 1\n")
+        assert planned(project) == following(*EXPERIMENTS)
     finally:
         shutil.rmtree(info)
-        for path in novel:
-            path.unlink(missing_ok=True)
+        for path in source.rglob("novel.py"):
+            path.unlink()
 
 
 def test_the_content_of_an_input_counts_and_its_time_does_not(project: Path) -> None:
-    table = project / RESULTS / "data/digits/train.parquet"
+    table = project / RESULTS / "datasets/digits/train.parquet"
     kept, times = table.read_bytes(), table.stat()
     table.touch()
     assert planned(project) == NOTHING
@@ -368,14 +410,13 @@ def test_the_content_of_an_input_counts_and_its_time_does_not(project: Path) -> 
 
 @pytest.mark.parametrize("file", ["steps.parquet", "manifest.json"])
 def test_a_lost_trajectory_is_made_again(project: Path, file: str) -> None:
-    name = next(name for name, search in SEARCHES.items() if search.experiment == "E7")
-    lost = project / RESULTS / "trajectories" / name / file
+    lost = project / trajectory_of(first_of("E7")) / file
     kept, times = lost.read_bytes(), lost.stat()
     lost.unlink()
     plan = planned(project)
     lost.write_bytes(kept)
     os.utime(lost, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert plan == {"search": 1, **following("E7")}
+    assert plan == {"_search_E7": 1, **following("E7")}
 
 
 def test_touched_code_reruns_nothing(project: Path) -> None:
@@ -387,24 +428,27 @@ def test_touched_code_reruns_nothing(project: Path) -> None:
 
 
 def test_a_lost_figure_is_drawn_again(project: Path) -> None:
-    figure = project / RESULTS / "figures/overview.svg"
+    figure = project / RESULTS / "overview.svg"
     kept = figure.read_bytes(), figure.stat()
     figure.unlink()
     plan = planned(project)
     figure.write_bytes(kept[0])
     os.utime(figure, ns=(kept[1].st_atime_ns, kept[1].st_mtime_ns))
-    assert plan == {"overview": 1, "index": 1, "all": 1}
+    assert plan == {"_overview": 1, "_index": 1, "_default": 1}
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
         ({"serch": {}}, "serch: unknown key"),
-        ({"search": {"space": {"cell": 2}}}, "experiments.E1.search.space.cell: unknown key"),
-        ({"search": {"train": {"epochs": "two"}}}, "experiments.E1.search.train.epochs"),
-        ({"search": {"space": {"fix_edges": {"0-2": "conv"}}}}, "space.fix_edges.0-2: unknown op"),
-        ({"search": {"space": {"delete_edges": ["0-9"]}}}, "unknown edge 0-9"),
-        ({"search": {"weights": {"lr": -0.1}}}, "experiments.E1.search.weights.lr"),
+        ({"defaults": {"space": {"cell": 2}}}, "experiments.E1.search.space.cell: unknown key"),
+        ({"defaults": {"train": {"epochs": "two"}}}, "experiments.E1.search.train.epochs"),
+        (
+            {"defaults": {"space": {"fix_edges": {"0-2": "conv"}}}},
+            "space.fix_edges.0-2: unknown op",
+        ),
+        ({"defaults": {"space": {"delete_edges": ["0-9"]}}}, "unknown edge 0-9"),
+        ({"defaults": {"weights": {"lr": -0.1}}}, "experiments.E1.search.weights.lr"),
         (
             {"datasets": {"digits": {"source": "digits", "test_fraction": 1.5}}},
             "datasets.digits.test_fraction",
@@ -420,10 +464,6 @@ def test_a_lost_figure_is_drawn_again(project: Path) -> None:
         (
             {"datasets": {"other": {"source": "digits", "test_fraction": 0.2}}},
             "experiments.E1.datasets: unknown dataset 'digits'",
-        ),
-        (
-            {"experiments": {"figures": SMOKE.experiments["E1"].model_dump(mode="json")}},
-            "experiments.figures: is the name of a rule",
         ),
     ],
     ids=lambda value: "" if isinstance(value, dict) else value.split(":")[0],
@@ -456,7 +496,35 @@ def test_every_scale_is_planned_by_the_same_rules(bare: Path, scale: str) -> Non
     assert done.returncode == 0, done.stderr
     rules = set(re.findall(r"^([\w-]+) +\d+$", done.stdout + done.stderr, flags=re.MULTILINE))
     experiments = load_scale(ROOT / f"config/{scale}.yaml").experiments
-    assert rules == {"prepare", "search", *following(*experiments), "total"}
+    searches = {
+        rule for rule in rules if re.fullmatch(rf"_search\d*_({'|'.join(experiments)})", rule)
+    }
+    assert len(searches) >= len(experiments)
+    assert rules - searches == {"_dataset", *following(*experiments), "total"}
+
+
+def test_any_name_is_an_experiments(bare: Path) -> None:
+    """Names of commands, rules, files and folders, and of another experiment's rules."""
+    names = ("all", "metrics", "search", "Index", "A", "A_figures", "figures_A", "tables", "1_A")
+    design = SMOKE.experiments["E3"].model_dump(mode="json")
+    smoke = yaml.safe_load((ROOT / "config/smoke.yaml").read_text())
+    text = yaml.safe_dump({**smoke, "scale": "names", "experiments": dict.fromkeys(names, design)})
+    (bare / "names.yaml").write_text(text)
+    for name in names:
+        done = snakemake(bare, name, "--dry-run", "--config", "scale=names.yaml")
+        assert done.returncode == 0, done.stderr
+        plan = set(re.findall(r"^([\w-]+) +\d+$", done.stdout + done.stderr, flags=re.MULTILINE))
+        own = {f"_search_{name}", f"_figures_{name}", "_tables", "_claims", "_page", name}
+        assert plan == {"_dataset", *own, "total"}
+    done = snakemake(bare, "--dry-run", "--config", "scale=names.yaml")
+    assert done.returncode == 0, done.stderr
+
+
+def test_dvc_asks_snakemake_and_names_no_code_of_its_own(bare: Path) -> None:
+    (stage,) = yaml.safe_load((bare / "dvc.yaml").read_text())["stages"].values()
+    assert stage["do"]["cmd"][0] == "snakemake --config scale=${item}"
+    assert stage["do"]["deps"] == ["src/wiring", "workflow"]
+    assert stage["do"]["params"] == [{"config/${item}.yaml": None}]
 
 
 def test_dvc_records_every_result_of_snakemake(bare: Path) -> None:
@@ -472,10 +540,62 @@ def test_dvc_records_every_result_of_snakemake(bare: Path) -> None:
     assert len(made) > 100
     for path in made:
         assert any(Path(path).is_relative_to(out) for out in outs), path
-    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    for stage in stages.values():
-        target = stage["do"]["cmd"].split()[1]
-        assert re.search(rf"^rule {target}:", rules, re.MULTILINE)
+
+
+ELSEWHERE = {
+    "another folder": ["-s", "{checkout}/Snakefile"],
+    "workflow/Snakefile": ["-s", "{checkout}/workflow/Snakefile"],
+    "--directory": ["-s", "{checkout}/Snakefile", "--directory", "{there}"],
+    "a link to the checkout": ["-s", "{link}/Snakefile"],
+}
+
+
+@pytest.mark.parametrize("words", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_it_is_run_from_anywhere(bare: Path, tmp_path: Path, words: list[str]) -> None:
+    """Scales, profile, conda file and captions are beside the Snakefile, results are not."""
+    places = {"checkout": bare, "there": tmp_path / "there", "link": tmp_path / "link"}
+    places["there"].mkdir()
+    places["link"].symlink_to(bare)
+    options = [word.format(**places) for word in words]
+    cwd = bare if "--directory" in words else places["there"]
+    done = run(cwd, sys.executable, "-m", "snakemake", *options, "-n", "--config", "scale=smoke")
+    assert done.returncode == 0, done.stderr
+    said = done.stdout + done.stderr
+    assert "Using workflow specific profile" in said
+    assert re.search(r"^_page +7$", said, re.MULTILINE)
+    done = run(cwd, sys.executable, "-m", "snakemake", *options, "-n", "--config", "scale=huge")
+    assert "scale=huge: no such file, expected one or any of embedded" in done.stderr
+    dataset = "results/smoke/datasets/digits/manifest.json"
+    words = [*options, dataset, "--config", "scale=smoke", "--cores", "1"]
+    assert run(cwd, sys.executable, "-m", "snakemake", *words).returncode == 0
+    assert (places["there"] / dataset).is_file()
+    assert not (bare / "results").exists()
+
+
+def test_another_workflow_uses_it_as_a_module(bare: Path, tmp_path: Path) -> None:
+    """As snakedeploy sets it up; one experiment is run, and its page used."""
+    (tmp_path / "Snakefile").write_text(
+        f"""
+module wiring:
+    snakefile: "{bare}/workflow/Snakefile"
+    config: {{"scale": "smoke"}}
+
+use rule * from wiring as wiring_*
+
+rule mine:
+    default_target: True
+    input: rules.wiring_E3.input
+    output: "mine.txt"
+    shell: "echo {{input}} > {{output}}"
+"""
+    )
+    words = [sys.executable, "-m", "snakemake", "--cores", "2"]
+    done = subprocess.run(
+        words, cwd=tmp_path, env=environment(bare), capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert str(home("E3") / "index.html") in (tmp_path / "mine.txt").read_text()
+    Trajectory.read(tmp_path / trajectory_of(first_of("E3")))
 
 
 def test_the_slurm_profile_is_read(bare: Path) -> None:
@@ -499,8 +619,17 @@ def test_snakemakes_own_report_works_offline(project: Path) -> None:
     assert "Overview" in text, "no categories"
 
 
+def searched(place: Path, *experiments: str) -> dict[str, bytes]:
+    """Search -> its manifest, which says when it was run."""
+    own = [name for name, search in SEARCHES.items() if search.experiment in experiments]
+    return {name: (place / trajectory_of(name) / "manifest.json").read_bytes() for name in own}
+
+
 def test_a_killed_run_is_unlocked_and_goes_on(tmp_path: Path) -> None:
-    """SIGKILL to Snakemake and its searches: a lock is left, which the next run names."""
+    """SIGKILL to Snakemake and its searches, of which the first of a condition are finished.
+
+    A lock is left, which the next run names; the finished searches are not run again.
+    """
     place = copy(tmp_path / "project")
     words = [sys.executable, "-m", "snakemake", "E7", "--config", "scale=smoke", "--cores", "2"]
     running = subprocess.Popen(
@@ -511,13 +640,18 @@ def test_a_killed_run_is_unlocked_and_goes_on(tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    done = place / RESULTS / "trajectories"
+    done = place / RESULTS / "checkpoints/finished"
     while running.poll() is None and not list(done.glob("*/manifest.json")):
         time.sleep(0.05)
     assert running.poll() is None, "it ended before it could be killed"
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
-    first = {path: path.read_bytes() for path in done.glob("*/*.parquet")}
+    first = {
+        path.relative_to(done): path.read_bytes()
+        for path in done.glob("*/*")
+        if not path.parent.name.startswith(".")
+    }
+    assert first
     locked = snakemake(place, "E7", "--config", "scale=smoke", "--cores", "2")
     assert locked.returncode != 0
     assert "--unlock" in locked.stdout + locked.stderr
@@ -526,9 +660,60 @@ def test_a_killed_run_is_unlocked_and_goes_on(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
     for name, search in SEARCHES.items():
         if search.experiment == "E7":
-            Trajectory.read(done / name)
+            Trajectory.read(place / trajectory_of(name))
     for path, content in first.items():
-        assert path.read_bytes() == content
+        assert (place / home("E7") / "trajectories" / path).read_bytes() == content
+    assert not done.exists()
+
+
+def test_a_killed_job_loses_no_finished_seed(made: Path, tmp_path: Path) -> None:
+    """Snakemake itself goes on, and removes all that the job was to make."""
+    place = Path(shutil.copytree(made, tmp_path / "project", symlinks=True))
+    names = [name for name, search in SEARCHES.items() if search.experiment == "E5"][:2]
+    first, second = names
+    assert SEARCHES[first].condition == SEARCHES[second].condition
+    before = searched(place, "E5")
+    shutil.rmtree(place / trajectory_of(second))
+    # Its job is killed: one of its searches dies as soon as it has begun.
+    runner = place / "src/wiring/search/runner.py"
+    dies = "    if config.seed == 1:\n        import os\n        os.kill(os.getpid(), 9)\n"
+    with edited(runner, "    device = _device(config)\n", dies + "    device = _device(config)\n"):
+        words = ("E5", "--config", "scale=smoke", "--cores", "2", "--rerun-triggers", "mtime")
+        assert snakemake(place, *words).returncode != 0
+        assert not (place / trajectory_of(first)).exists()
+    done = snakemake(place, "E5", "--config", "scale=smoke", "--cores", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = searched(place, "E5")
+    assert {name for name in before if before[name] != after[name]} == {second}
+    for name in names:
+        Trajectory.read(place / trajectory_of(name))
+
+
+def test_only_what_is_missing_is_searched(made: Path, tmp_path: Path) -> None:
+    """A seed more, and a trajectory that is lost: the other seeds of the jobs are taken over."""
+    place = Path(shutil.copytree(made, tmp_path / "project", symlinks=True))
+    before = searched(place, "E3", "E7")
+    lost = first_of("E7")
+    shutil.rmtree(place / trajectory_of(lost))
+    smoke = place / "config/smoke.yaml"
+    head, e3, tail = smoke.read_text().partition("  E3:\n")
+    smoke.write_text(head + e3 + tail.replace("seeds: [0]", "seeds: [0, 1]", 1))
+    done = snakemake(place, "E3", "E7", "--config", "scale=smoke", "--cores", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = searched(place, "E3", "E7")
+    assert {name for name in before if before[name] != after[name]} == {lost}
+    more = place / trajectory_of(first_of("E3"))
+    Trajectory.read(more.with_name(more.name.replace("_s0", "_s1")))
+    assert planned(place, "E3", "E7") == NOTHING
+
+
+def test_how_seeds_are_shared_out_changes_no_result(project: Path) -> None:
+    done = snakemake(project, "-n", "--config", "scale=smoke", "seeds_per_job=1")
+    assert "Nothing to be done" in done.stdout + done.stderr
+    with edited(project / "config/smoke.yaml", "lr: 0.01", "lr: 0.02"):
+        done = snakemake(project, "-n", "--config", "scale=smoke", "seeds_per_job=1")
+    plan = re.findall(r"^(_search\w+) +(\d+)$", done.stdout.split("Job stats:")[-1], re.MULTILINE)
+    assert sum(int(count) for _, count in plan) == 8 + 4 + 4
 
 
 DVC = (sys.executable, "-m", "dvc")
@@ -586,43 +771,94 @@ def cloned(published: Path, place: Path, *, link: str = "copy") -> Path:
     ok(place, *DVC, "pull")
     for path in (place / RESULTS).rglob("*"):  # out of the cache in any order
         os.utime(path, (random.randrange(10**9, 2 * 10**9),) * 2)
-    (aging,) = re.findall(r"^\t(find results .*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    ok(place, "bash", "-c", aging)
+    ok(place, sys.executable, "-m", "tools.pull")
     return place
 
 
 @pytest.fixture(scope="module")
-def published(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository in which the results of the smoke scale are published."""
-    place = tmp_path_factory.mktemp("published") / "project"
-    shutil.copytree(project, place, symlinks=True)
-    pipeline = (place / "dvc.yaml").read_text()
-    pipeline = re.sub(r"scales: \[.*\]", "scales: [smoke]", pipeline)
-    (place / "dvc.yaml").write_text(pipeline.replace("results/embedded", "results/smoke"))
-    (place / ".dvc").mkdir()
-    files = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "Makefile")
-    (place / "tools").mkdir()
-    for name in (*files, "tools/pulled.py", *LOCKED):
-        shutil.copy2(ROOT / name, place / name)
-    ok(place, "git", "init", "--quiet")
-    for key in ("user.name", "user.email"):
-        ok(place, "git", "config", key, "test@localhost")
-    lend_environment(place)
-    ok(place, *GIT, "add", "--all", "--", ".", ":!.snakemake")
-    ok(place, *GIT, "commit", "--quiet", "--message", "code")
-    ok(place, "make", "publish")
-    return place
+def published(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository in which the smoke scale is published: of all workers, nobody may change it."""
+
+    def make(place: Path) -> None:
+        shutil.copytree(made, place, symlinks=True)
+        pipeline = (place / "dvc.yaml").read_text()
+        pipeline = re.sub(r"scales: \[.*\]", "scales: [smoke]", pipeline)
+        (place / "dvc.yaml").write_text(pipeline.replace("results/embedded", "results/smoke"))
+        (place / ".dvc").mkdir()
+        (place / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
+        files = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "Makefile")
+        for name in (*files, *LOCKED):
+            shutil.copy2(ROOT / name, place / name)
+        ok(place, "git", "init", "--quiet")
+        for key in ("user.name", "user.email"):
+            ok(place, "git", "config", key, "test@localhost")
+        lend_environment(place)
+        ok(place, *GIT, "add", "--all")
+        ok(place, *GIT, "commit", "--quiet", "--message", "code")
+        ok(place, "make", "publish")
+
+    return once(tmp_path_factory, "published", make)
 
 
 def test_publishing_records_code_results_and_provenance_together(published: Path) -> None:
     listed = ok(published, *GIT, "show", "--stat=200", "--format=%s", "HEAD")
     assert listed.startswith("Results: smoke")
-    for part in ("dvc.lock", "artifacts/files/md5", ".snakemake/metadata"):
+    for part in ("dvc.lock", "artifacts/files/md5"):
         assert part in listed
-    assert "results/" not in ok(published, *GIT, "ls-files")
+    tracked = ok(published, *GIT, "ls-files")
+    assert "results/" not in tracked
+    assert ".snakemake/" not in tracked
+    listed = ok(published, *DVC, "list", ".", "results/smoke", "--dvc-only")
+    assert "provenance.json" in listed.split()
     assert "up to date" in ok(published, *DVC, "status")
     assert planned(published) == NOTHING, "recording the results must not make them stale"
     assert ok(published, *GIT, "status", "--porcelain") == ""
+
+
+def test_no_path_of_this_machine_is_published(made: Path, published: Path) -> None:
+    jobs = json.loads((published / RESULTS / "provenance.json").read_text())
+    assert len(jobs) == 1 + 12 + 4 * len(EXPERIMENTS) + 3
+    names = {str(path).encode() for path in (made, made.parent, ROOT, Path.home(), sys.prefix)}
+    for path in (published / RESULTS).rglob("*"):
+        if path.suffix in {".json", ".html", ".svg"}:
+            content = path.read_bytes()
+            assert [name for name in names if name in content] == [], path
+
+
+def test_a_users_own_run_leaves_no_litter(published: Path, tmp_path: Path) -> None:
+    place = cloned(published, tmp_path / "clone")
+    with edited(
+        place / "config/smoke.yaml", "scale: smoke", "scale: smoke\nclaims: {growth: 0.06}"
+    ):
+        done = snakemake(place, "--config", "scale=smoke", "--cores", "2")
+        assert done.returncode == 0, done.stderr
+    assert ok(place, *GIT, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("task", ["pull", "publish"])
+def test_without_git_a_sentence_says_what_works(made: Path, tmp_path: Path, task: str) -> None:
+    """What a ZIP of the repository holds."""
+    place = copy(tmp_path / "zip")
+    done = run(place, sys.executable, "-m", f"tools.{task}")
+    assert done.returncode != 0
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith(
+        f"{task}: .git, .dvc/config, dvc.lock missing here: `make reproduce`"
+    )
+    assert "git clone" in sentence
+
+
+def test_publishing_moves_to_another_remote(published: Path, tmp_path: Path) -> None:
+    place, remote = tmp_path / "project", tmp_path / "remote"
+    shutil.copytree(published, place, symlinks=True)
+    ok(place, "make", "publish", f"REMOTE={remote}")
+    assert len([path for path in remote.rglob("*") if path.is_file()]) > 100
+    assert ok(place, *GIT, "status", "--porcelain") == ""
+    clone = tmp_path / "clone"
+    ok(place, *GIT, "clone", "--quiet", str(place), str(clone))
+    shutil.rmtree(clone / "artifacts")
+    ok(clone, sys.executable, "-m", "tools.pull")
+    assert planned(clone) == NOTHING
 
 
 @pytest.mark.parametrize(
@@ -644,12 +880,11 @@ def test_publishing_refuses(published: Path, tmp_path: Path, fault: str, says: s
         config.write_text(config.read_text().replace("lr: 0.01", "lr: 0.02"))
         ok(place, *GIT, "commit", "--all", "--quiet", "--message", "another rate")
     elif fault == "stray":
-        (place / RESULTS / "trajectories/E9_of_old").mkdir()
-        (place / RESULTS / "trajectories/E9_of_old/steps.parquet").touch()
+        (place / home("E1") / "trajectories/E1_of_old").mkdir()
+        (place / home("E1") / "trajectories/E1_of_old/steps.parquet").touch()
     else:
         # With its old time, so that only the manifest can tell.
-        name = next(iter(SEARCHES))
-        file = place / RESULTS / "trajectories" / name / "steps.parquet"
+        file = place / trajectory_of(next(iter(SEARCHES))) / "steps.parquet"
         times = file.stat()
         file.chmod(0o644)
         file.write_bytes(file.read_bytes()[:-1] + b"x")
@@ -695,8 +930,7 @@ def test_mlflow_is_rebuilt_from_a_pull_once(published: Path, tmp_path: Path) -> 
     from mlflow import MlflowClient
 
     clone = cloned(published, tmp_path / "clone")
-    root = clone / RESULTS / "trajectories"
-    folders = [str(root / name) for name in SEARCHES]
+    folders = [str(clone / trajectory_of(name)) for name in SEARCHES]
     client = MlflowClient(f"sqlite:///{clone}/mlflow.db")
     for _ in range(2):
         ok(clone, "wiring", "track", "replay", *folders)
@@ -721,11 +955,11 @@ def test_dvc_tells_what_changed_between_two_commits(published: Path, tmp_path: P
     config = place / "config/smoke.yaml"
     one = "title: Interventions\n    methods: [dsnas]\n    levels: [single]\n    " + SEEDS
     config.write_text(config.read_text().replace(one, one.replace("[0, 1]", "[0]")))
-    assert "trajectories@smoke" in ok(place, *DVC, "status")
+    assert "study@smoke" in ok(place, *DVC, "status")
     ok(place, *GIT, "commit", "--all", "--quiet", "--message", "one seed")
     done = snakemake(place, "--config", "scale=smoke", "--cores", "2")
     assert done.returncode == 0, done.stderr
-    for of_old in (place / RESULTS / "trajectories").glob("E7_*_s1"):
+    for of_old in (place / home("E7") / "trajectories").glob("E7_*_s1"):
         shutil.rmtree(of_old)
     ok(place, "make", "publish")
     params = json.loads(ok(place, *DVC, "params", "diff", "HEAD~2", "--json"))
@@ -741,8 +975,8 @@ def test_dvc_tells_what_changed_between_two_commits(published: Path, tmp_path: P
 def test_a_damaged_artifact_is_named_and_made_again_alone(published: Path, tmp_path: Path) -> None:
     place = tmp_path / "project"
     shutil.copytree(published, place, symlinks=True)
-    name = next(name for name, search in SEARCHES.items() if search.experiment == "E7")
-    file = place / RESULTS / "trajectories" / name / "steps.parquet"
+    name = first_of("E7")
+    file = place / trajectory_of(name) / "steps.parquet"
     file.chmod(0o644)
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     done = snakemake(place, "--config", "scale=smoke", "--cores", "2")
@@ -751,7 +985,7 @@ def test_a_damaged_artifact_is_named_and_made_again_alone(published: Path, tmp_p
     assert re.search(rf"{name}/steps.parquet: SHA-256 is \w+, expected", said), said
     shutil.rmtree(file.parent)
     plan = planned(place)
-    assert plan.pop("search") == 1
+    assert plan.pop("_search_E7") == 1
     assert plan == following("E7")
 
 
@@ -764,7 +998,7 @@ def test_what_was_damaged_on_its_way_is_removed_and_made_again_alone(
     lend_environment(clone)
     assert "checked" in ok(clone, "make", "pull")
     assert planned(clone) == NOTHING
-    figure = clone / RESULTS / "figures/overview.svg"
+    figure = clone / RESULTS / "overview.svg"
     md5 = hashlib.md5(figure.read_bytes(), usedforsecurity=False).hexdigest()
     shutil.rmtree(clone / ".dvc/cache")
     shutil.rmtree(clone / "results")
@@ -774,6 +1008,6 @@ def test_what_was_damaged_on_its_way_is_removed_and_made_again_alone(
     done = run(clone, "make", "pull")
     assert done.returncode != 0
     said = done.stdout + done.stderr
-    assert f"{RESULTS}/figures/overview.svg: not what was published (MD5" in said, said
+    assert f"{RESULTS}/overview.svg: not what was published (MD5" in said, said
     assert not figure.exists()
-    assert planned(clone) == {"overview": 1, "index": 1, "all": 1}
+    assert planned(clone) == {"_overview": 1, "_index": 1, "_default": 1}

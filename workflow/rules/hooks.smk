@@ -25,6 +25,8 @@ def drop_finished() -> None:
     """Remove these links. What a failed job finished has no other place yet, and stays."""
     for folder in trajectories_there():
         shutil.rmtree(FINISHED / folder.name, ignore_errors=True)
+    if FINISHED.exists() and not any(FINISHED.iterdir()):
+        FINISHED.rmdir()
 
 
 onstart:

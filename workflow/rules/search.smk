@@ -63,7 +63,7 @@ for experiment in EXPERIMENTS:
 
         rule:
             name:
-                f"_search_{experiment}_{number}" if number else f"_search_{experiment}"
+                f"_search{number or ''}_{experiment}"
             input:
                 data=lambda wildcards: DATASETS[CONDITIONS[wildcards.condition].dataset],
             output:
