@@ -91,8 +91,8 @@ def test_validate_names_file_and_field(tmp_path: Path) -> None:
         (["data", "{", "--out", "digits"], "datasets.digits"),
         (["data", '{"source": "mnist"}', "--out", "digits"], "datasets.digits: source"),
         (
-            ["search", "{}", "--scale=x", "--data=d", "--out=o", "--checkpoints=c"],
-            "search: method",
+            ["search", f"{ROOT}/config/smoke.yaml", "E9"],
+            "no search 'E9', expected an id of its searches",
         ),
         (
             ["claims", f"--scale-file={DRAWN[0]}", "--experiment=E9", *TABLES],
@@ -159,7 +159,7 @@ def test_the_log_has_what_the_terminal_shows(tmp_path: Path) -> None:
     search = synthetic.config(seed=0).canonical
     log = tmp_path / "logs/search.log"
     words = ["--scale=smoke", f"--data={tmp_path}/no", f"--out={tmp_path}/out"]
-    said = refused("search", search, *words, f"--checkpoints={tmp_path}/c", "--log", log)
+    said = refused("searches", f"[{search}]", *words, f"--checkpoints={tmp_path}/c", "--log", log)
     assert said.strip()
     assert said.strip().splitlines()[-1] in log.read_text()
 
@@ -173,7 +173,12 @@ def test_tables_claims_and_figures_by_command(tmp_path: Path) -> None:
     assert wiring(*judged).exit_code == 0
     assert {"P1", "F1"} <= {row["claim"] for row in json.loads(claims.read_text())["verdicts"]}
     figures = tmp_path / "figures"
-    assert wiring("figures", *DRAWN, "--tables", tables, "--out", figures).exit_code == 0
+    design = {**SMOKE["experiments"]["E1"], "methods": ["dsnas"], "seeds": [0]}
+    (tmp_path / "mine.yaml").write_text(
+        yaml.safe_dump({**SMOKE, "methods": {}, "experiments": {"E1": design}})
+    )
+    drawn = ("figures", tmp_path / "mine.yaml", "E1", "--tables", tables, "--out", figures)
+    assert wiring(*drawn).exit_code == 0
     assert (figures / "E1_dsnas_single_digits/wiring.gif").stat().st_size > 0
 
 

@@ -505,7 +505,7 @@ TABLES = {"dynamics", "claims", "figures", "report"}
         ("a table", TABLES),
         ("a verdict", {"claims", "report"}),
         ("a figure", {"figures", "report"}),
-        ("style of figures", {"figures"}),
+        ("style of figures", {"figures", "report"}),
         ("style of pages", {"report"}),
         ("macros of pages", {"report"}),
         ("tracking", set()),
