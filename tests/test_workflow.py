@@ -294,7 +294,7 @@ SEEDS = "datasets: [digits]\n    seeds: [0, 1]\n"
             "train_samples: 96, label_noise: 0.1",
             {"_dataset": 1, **searching(*EXPERIMENTS)},
         ),
-        ("scale: smoke", "scale: smoke\nclaims: {growth: 0.06}", JUDGING),
+        ("scale: smoke", "scale: smoke\nclaims: {thresholds: {growth: 0.06}}", JUDGING),
         ("scale: smoke", "scale: smoke\nreport: {moments: [0.5]}", DRAWING),
         ("scale: smoke", "# A comment.\nscale: smoke", NOTHING),
         ("epochs: 2,", "epochs:   2 ,", NOTHING),
@@ -828,7 +828,7 @@ def test_no_path_of_this_machine_is_published(made: Path, published: Path) -> No
 def test_a_users_own_run_leaves_no_litter(published: Path, tmp_path: Path) -> None:
     place = cloned(published, tmp_path / "clone")
     with edited(
-        place / "config/smoke.yaml", "scale: smoke", "scale: smoke\nclaims: {growth: 0.06}"
+        place / "config/smoke.yaml", "scale: smoke", "scale: smoke\nclaims: {thresholds: {growth: 0.06}}"
     ):
         done = snakemake(place, "--config", "scale=smoke", "--cores", "2")
         assert done.returncode == 0, done.stderr
@@ -836,7 +836,7 @@ def test_a_users_own_run_leaves_no_litter(published: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("task", ["pull", "publish"])
-def test_without_git_a_sentence_says_what_works(made: Path, tmp_path: Path, task: str) -> None:
+def test_without_git_a_sentence_says_what_works(tmp_path: Path, task: str) -> None:
     """What a ZIP of the repository holds."""
     place = copy(tmp_path / "zip")
     done = run(place, sys.executable, "-m", f"tools.{task}")
