@@ -32,8 +32,8 @@ from wiring.figures.style import (
     width,
 )
 
-FRAMES = 60
-_FRAME_MS = 125
+FRAMES = 40
+_FRAME_MS = 190
 _INPUT, _CONCATENATION = "#DDDDDD", "#C9C9C9"
 _THICK = 7.0
 """Line width in points of an edge with P(none) = 0."""
@@ -160,7 +160,7 @@ def animate_wiring(tables: Dynamics) -> Animation:
             axes.draw_artist(edges[edge])
         title.set_text(f"after epoch {cell.epochs[window]:.0f}")
         axes.draw_artist(title)
-        frames.append(_indexed(cover(_pixels(agg)[..., :3])))
+        frames.append(_indexed(cover(_pixels(agg))))
     return Animation(tuple(frames))
 
 
@@ -178,7 +178,9 @@ def _cover(agg: FigureCanvasAgg, axes: Axes, artists: list[Any]) -> Callable[[Pi
     ink, opaque = drawn[place][:, :3].astype(float), drawn[place][:, 3:] / 255
 
     def cover(pixels: Pixels) -> Pixels:
-        pixels[place] = (opaque * ink + (1 - opaque) * pixels[place]).round().astype(np.uint8)
+        under = pixels[place][:, :3]
+        blend = (opaque * ink + (1 - opaque) * under).round()
+        pixels[place[0], place[1], :3] = blend
         return pixels
 
     return cover
@@ -204,12 +206,13 @@ def _nearest() -> Pixels:
 
 
 _NEAREST, _PALETTE = _nearest(), _palette()
+_FIVE = [(np.arange(256, dtype=np.uint16) >> 3) << shift for shift in (10, 5, 0)]
 
 
 def _indexed(pixels: Pixels) -> Image.Image:
     """One small palette for all frames and no dither: what stands still costs no bytes."""
-    red, green, blue = (pixels[..., channel].astype(np.uint16) >> 3 for channel in range(3))
-    image = Image.fromarray(_NEAREST[red << 10 | green << 5 | blue], "P")
+    red, green, blue = (pixels[..., channel] for channel in range(3))
+    image = Image.fromarray(_NEAREST[_FIVE[0][red] | _FIVE[1][green] | _FIVE[2][blue]])
     image.putpalette(_PALETTE.tobytes())
     return image
 

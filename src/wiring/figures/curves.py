@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from wiring.config import Edge
 from wiring.config.space import edges_of
 from wiring.dynamics import Dynamics
 from wiring.figures.course import courses
@@ -87,7 +88,7 @@ def draw_cost(tables: Dynamics) -> Figure:
         own = {edge: course for (which, edge), course in coarse.items() if which == op}
         costs.courses(own, colour=OP_COLOUR[op], dash=OP_DASH.get(op, "-"), linewidth=1.2)
     samples, names = op_key(ops)
-    key(below, samples, [f"cost of {names[0]}" if names else "", *names[1:]])
+    key(below, samples, [f"cost of {each}" for each in names[:1]] + names[1:])
     small_print(
         figure,
         f"{seeds_text(tables)} {_TINTED} Ops: means over cells and over twentieths of the search; "
@@ -169,16 +170,17 @@ def _edge_panels(body: Any, tables: Dynamics, y: Limits, label: str, zero: bool 
     edges = edges_of(nodes)
     cells = {str(edge): (edge.target - 2, edge.source) for edge in edges}
     inches = (width(nodes) / (nodes + 1), _ROW)
-    present = {str(each) for each in tables.edges["edge"].unique()}
+    present = set(tables.edges["edge"])
+    deleted = {str(edge): arrow(edge) for edge in edges if str(edge) not in present}
     panels = Panels.add(body, cells, inches, (0, _epochs(tables)), y)
     panels.frame(
-        {str(edge): arrow(edge) for edge in edges},
+        {str(edge): arrow(edge) for edge in edges if str(edge) in present},
         xlabel="epoch",
         ylabels=label,
-        tinted=[str(edge) for edge in edges if edge.kind == "intermediate"],
+        tinted=[name for name in cells if name in present and Edge.parse(name).kind != "input"],
         zero=range(nodes) if zero else (),
+        empty=deleted,
     )
-    for edge in edges:
-        if str(edge) not in present:
-            panels.say(str(edge), f"{arrow(edge)} deleted")
+    for edge, title in deleted.items():
+        panels.say(edge, f"{title} deleted")
     return panels

@@ -7,7 +7,7 @@ places that Axes and makes room for its labels. A curve of many panels is one li
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from wiring.figures.course import Array, Course
-from wiring.figures.style import GREY, TINT, bare
+from wiring.figures.style import GREY, TINT, bare, fold, shorten
 
 _GAP, _HEAD = 0.2, 0.22
 """Inches between columns, and above each panel for its title."""
@@ -135,6 +135,7 @@ class Panels(Axes):
         zero: Iterable[int] = (),
         xticks: Mapping[float, str] | None = None,
         turned: bool = False,
+        empty: Collection[str] = (),
     ) -> None:
         """Draw what stands under and beside the values.
 
@@ -146,10 +147,13 @@ class Panels(Axes):
             zero: rows in which 0 is marked.
             xticks: places and their labels; round numbers if none are given.
             turned: whether the labels of `xticks` stand upright.
+            empty: panels without a frame.
         """
         grid, frames, zeros = [], [], []
-        across = xticks or _ticks(self.x, self.size[0])
+        across = _ticks(self.x, self.size[0]) if xticks is None else xticks
         for name, (left, bottom, right, top) in self.boxes.items():
+            if name in empty:
+                continue
             low, high = self.limits(name)
             columns = self.place(name, list(across), low)[0]
             lines = self.place(name, self.x[0], list(_ticks((low, high), self.size[1])))[1]
@@ -165,7 +169,11 @@ class Panels(Axes):
         self._strokes(zeros, color="#000000", linewidth=0.9, zorder=2.1)
         for name, text in titles.items():
             left, _, _, top = self.boxes[name]
-            self._text(left, top, text, (0, 3.5), _TITLE, va="bottom")
+            wide = self.size[0] - _GAP / 2
+            lines = [shorten(one, wide, _TITLE) for one in fold(text, wide, _TITLE).split("\n")]
+            # One line has its room in the panel's cell.
+            style: dict[str, Any] = {"va": "bottom", "in_layout": len(lines) > 1}
+            self._text(left, top, "\n".join(lines), (0, 3.5), _TITLE, **style)
         self._label_rows(ylabels)
         self._label_columns(across, xlabel, turned)
 
@@ -174,7 +182,8 @@ class Panels(Axes):
         left, bottom, right, top = self.boxes[name]
         across = (left + right) / 2 if x is None else float(self.place(name, x, 0)[0])
         style: dict[str, Any] = {"ha": "center", "va": "center", "rotation": 90 * turned}
-        self._text(across, (bottom + top) / 2, text, (0, 0), _TICK, color=GREY, **style)
+        middle = (bottom + top) / 2
+        self._text(across, middle, text, (0, 0), _TICK, color=GREY, in_layout=False, **style)
 
     def curves(
         self, points: Mapping[str, tuple[Any, Any]], *, colour: str, dash: Any = "-", **style: Any
@@ -290,7 +299,8 @@ class Panels(Axes):
             if names.get(row):
                 middle = (bottom + (high - low) / 2, (-9 - 5.3 * widest, 0))
                 style: dict[str, Any] = {"ha": "right", "va": "center", "ma": "center"}
-                self._text(0, middle[0], names[row], middle[1], 8.5, rotation=90, **style)
+                lines = [shorten(one, high, 8.5) for one in names[row].split("\n")]
+                self._text(0, middle[0], "\n".join(lines), middle[1], 8.5, rotation=90, **style)
 
     def _label_columns(self, ticks: Mapping[float, str], label: str, turned: bool) -> None:
         wide, bottom = self.size[0], -self.rows * self.size[1]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from matplotlib.textpath import text_to_path
 
 from wiring.config import Edge
 from wiring.dynamics import Dynamics
@@ -102,10 +105,10 @@ def sheet(size: tuple[float, float], seen: str, subject: str = "") -> tuple[Figu
     """
     figure = Figure(figsize=size, layout="constrained")
     left = _left(figure)
-    figure.suptitle(seen, fontsize=12, fontweight="bold", wrap=True, **left)
+    figure.suptitle(fold(seen, size[0], 12, "bold"), fontsize=12, fontweight="bold", **left)
     (body,) = parts(figure, 1, 1)
     if subject:
-        body.suptitle(subject, fontsize=9.5, color=GREY, wrap=True, **left)
+        body.suptitle(fold(subject, size[0], 9.5), fontsize=9.5, color=GREY, **left)
     return figure, parts(body, 1, 1)[0]
 
 
@@ -113,7 +116,45 @@ def small_print(figure: Figure, text: str, beyond: bool = False) -> None:
     """Write under the panels; if values lie `beyond` them, also what marks these."""
     if beyond:
         text += " Triangles at a border: values beyond it."
-    figure.supxlabel(text, fontsize=8.5, color=GREY, wrap=True, **_left(figure))
+    folded = fold(text, figure.get_figwidth(), 8.5)
+    figure.supxlabel(folded, fontsize=8.5, color=GREY, **_left(figure))
+
+
+def fold(text: str, inches: float, size: float, weight: str = "normal") -> str:
+    """Text in lines that fit into a width: matplotlib's own wrapping takes longer than a figure.
+
+    Args:
+        text: words with single spaces between them.
+        inches: the sheet's width; a margin is left on either side.
+        size: of the letters, in points.
+        weight: of the letters.
+    """
+    # Where DejaVu is not installed, another font may be a little wider.
+    left = room = 0.97 * 72 * (inches - 2 * mpl.rcParams["figure.constrained_layout.w_pad"])
+    lines: list[list[str]] = [[]]
+    for word in text.split(" "):
+        need = _length(f"{word} .", size, weight) - _length(".", size, weight)
+        if need > left and lines[-1]:
+            lines.append([])
+            left = room
+        lines[-1].append(word)
+        left -= need
+    return "\n".join(" ".join(line) for line in lines)
+
+
+def shorten(text: str, inches: float, size: float) -> str:
+    """A line cut to a length, with an ellipsis if it was longer."""
+    cut = text
+    while _length(cut, size, "normal") > 72 * inches and len(cut) > 2:
+        cut = f"{cut[:-2]}…"
+    return cut
+
+
+@cache
+def _length(text: str, size: float, weight: str) -> float:
+    """Points."""
+    font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
 
 
 def _left(figure: Figure) -> dict[str, Any]:
@@ -181,7 +222,7 @@ def name(tables: Dynamics) -> str:
         f"{_count(first['cells'], 'cell')}, {_count(first['nodes'], 'node')}",
         _count(seeds, "seed"),
     ]
-    return "  ·  ".join(parts)
+    return " · ".join(parts)
 
 
 def _count(number: int, noun: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from wiring.figures.course import Array
@@ -27,7 +28,9 @@ _FONT = "'DejaVu Sans', Verdana, 'Bitstream Vera Sans', sans-serif"
 def save(figure: Figure, path: Path) -> None:
     """Save as SVG, text as text, without a date and without what a pixel cannot show."""
     file = BytesIO()
-    figure.savefig(file, format="svg", metadata={"Date": None})
+    # Not by savefig, which draws figures with a layout engine twice.
+    canvas = FigureCanvasSVG(figure)
+    canvas.print_svg(file, metadata={"Date": None})  # type: ignore[no-untyped-call]
     path.write_text(compact(file.getvalue().decode()), encoding="utf-8")
 
 
