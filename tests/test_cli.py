@@ -164,6 +164,20 @@ def test_the_log_has_what_the_terminal_shows(tmp_path: Path) -> None:
     assert said.strip().splitlines()[-1] in log.read_text()
 
 
+def study(folder: Path) -> Path:
+    """A scale file of the search that :func:`synthetic.config` describes."""
+    path = folder / "tiny.yaml"
+    path.write_text(
+        """
+        scale: tiny
+        datasets: {digits: {source: digits, test_fraction: 0.2}}
+        experiments:
+          E1: {title: T, methods: [dsnas], levels: [single], datasets: [digits], seeds: [0]}
+        """
+    )
+    return path
+
+
 def test_tables_claims_and_figures_by_command(tmp_path: Path) -> None:
     search = synthetic.config(seed=0)
     trajectory = synthetic.write_search(tmp_path, search)

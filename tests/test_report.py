@@ -21,7 +21,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
-from wiring.report.figures import _TITLES, shown
 
 from tests import synthetic
 from wiring.claims.judge import VERDICTS
@@ -30,6 +29,8 @@ from wiring.claims.judgement import write as write_claims
 from wiring.config import ClaimsConfig, ScaleConfig
 from wiring.dynamics import MEANINGS, Dynamics, build
 from wiring.errors import InputError
+from wiring.figures.catalogue import CONDITION, paths_of
+from wiring.figures.catalogue import EXPERIMENT as EXPERIMENT_WIDE
 from wiring.patterns import CLAIMS, PATTERNS
 from wiring.report import write, write_page
 from wiring.report.embed import data_uri, shrink
@@ -99,8 +100,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     build(list((home / "trajectories").iterdir()), home / "tables")
     write_claims(ClaimsConfig(), tables(root), home / "claims.json")
-    for figure in shown(scale(), "E1"):
-        path = home / "figures" / figure.path
+    for figure in paths_of(scale(), "E1"):
+        path = home / "figures" / figure
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"GIF89a") if path.suffix == ".gif" else path.write_text(SVG)
     (root / "overview.svg").write_text(SVG)
@@ -185,14 +186,15 @@ def test_every_link_leads_somewhere(pages: dict[str, Page], study: Path) -> None
 
 def test_every_figure_has_its_own_description(pages: dict[str, Page]) -> None:
     described = [image["alt"] for image in pages[PAGE].all("img")]
-    assert len(described) == len(scale().figures("E1"))
+    assert len(described) == len(paths_of(scale(), "E1"))
     assert len(set(described)) == len(described)
     assert all(len(alt) > 40 for alt in described)
     assert len(pages["index.html"].all("img")) == 1
 
 
 def test_every_figure_has_a_title() -> None:
-    assert {figure.file for figure in shown(scale(), "E1")} == set(_TITLES)
+    drawn = {path.rpartition("/")[2] for path in paths_of(scale(), "E1")}
+    assert drawn == {one.file for one in (*CONDITION, *EXPERIMENT_WIDE)}
 
 
 def test_the_story_has_the_papers_order(pages: dict[str, Page]) -> None:

@@ -26,6 +26,7 @@ from tests.code_edits import edited as changed
 from tests.ports import answers, other_addresses, silent_port
 from tests.shared import once
 from wiring.config import load_scale
+from wiring.figures.catalogue import paths_of
 from wiring.trajectory import Trajectory
 
 ROOT = Path(__file__).parents[1]
@@ -192,7 +193,7 @@ def test_everything_is_there(made: Path) -> None:
         searches = pd.read_parquet(made / home(name) / "tables/searches.parquet")
         assert list(searches["search"]) == sorted(own)
         assert json.loads((made / home(name) / "claims.json").read_text())["verdicts"]
-        for figure in SMOKE.figures(name):
+        for figure in paths_of(SMOKE, name):
             assert (made / home(name) / "figures" / figure).stat().st_size > 0
         page = (made / home(name) / "index.html").read_text()
         assert all(each in page for each in own)
@@ -258,7 +259,7 @@ def test_mlflow_shows_the_figures_of_each_experiment(made: Path) -> None:
         for folder in [item for item in found if item.is_dir]:
             found += client.list_artifacts(parent.info.run_id, folder.path)
         shown = {item.path for item in found if not item.is_dir}
-        assert shown == {f"figures/{figure}" for figure in SMOKE.figures(name)}
+        assert shown == {f"figures/{figure}" for figure in paths_of(SMOKE, name)}
 
 
 def test_a_second_run_has_nothing_to_do(project: Path) -> None:
@@ -828,7 +829,9 @@ def test_no_path_of_this_machine_is_published(made: Path, published: Path) -> No
 def test_a_users_own_run_leaves_no_litter(published: Path, tmp_path: Path) -> None:
     place = cloned(published, tmp_path / "clone")
     with edited(
-        place / "config/smoke.yaml", "scale: smoke", "scale: smoke\nclaims: {thresholds: {growth: 0.06}}"
+        place / "config/smoke.yaml",
+        "scale: smoke",
+        "scale: smoke\nclaims: {thresholds: {growth: 0.06}}",
     ):
         done = snakemake(place, "--config", "scale=smoke", "--cores", "2")
         assert done.returncode == 0, done.stderr

@@ -170,10 +170,10 @@ class Panels(Axes):
         for name, text in titles.items():
             left, _, _, top = self.boxes[name]
             wide = self.size[0] - _GAP / 2
-            lines = [shorten(one, wide, _TITLE) for one in fold(text, wide, _TITLE).split("\n")]
+            folded = [shorten(one, wide, _TITLE) for one in fold(text, wide, _TITLE).split("\n")]
             # One line has its room in the panel's cell.
-            style: dict[str, Any] = {"va": "bottom", "in_layout": len(lines) > 1}
-            self._text(left, top, "\n".join(lines), (0, 3.5), _TITLE, **style)
+            style: dict[str, Any] = {"va": "bottom", "in_layout": len(folded) > 1}
+            self._text(left, top, "\n".join(folded), (0, 3.5), _TITLE, **style)
         self._label_rows(ylabels)
         self._label_columns(across, xlabel, turned)
 
