@@ -119,9 +119,11 @@ def environment(place: Path) -> dict[str, str]:
     return variables
 
 
-def run(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run(place: Path, *words: str, code: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run words in a place, by the code of that copy or of another."""
+    variables = environment(code or place)
     return subprocess.run(
-        words, cwd=place, env=environment(place), capture_output=True, text=True, timeout=600
+        words, cwd=place, env=variables, capture_output=True, text=True, timeout=600
     )
 
 
@@ -559,16 +561,18 @@ def test_it_is_run_from_anywhere(bare: Path, tmp_path: Path, words: list[str]) -
     places["link"].symlink_to(bare)
     options = [word.format(**places) for word in words]
     cwd = bare if "--directory" in words else places["there"]
-    done = run(cwd, sys.executable, "-m", "snakemake", *options, "-n", "--config", "scale=smoke")
-    assert done.returncode == 0, done.stderr
+    snakemake = (sys.executable, "-m", "snakemake", *options)
+    done = run(cwd, *snakemake, "-n", "--config", "scale=smoke", code=bare)
     said = done.stdout + done.stderr
+    assert done.returncode == 0, said
     assert "Using workflow specific profile" in said
     assert re.search(r"^_page +7$", said, re.MULTILINE)
-    done = run(cwd, sys.executable, "-m", "snakemake", *options, "-n", "--config", "scale=huge")
+    done = run(cwd, *snakemake, "-n", "--config", "scale=huge", code=bare)
     assert "scale=huge: no such file, expected one or any of embedded" in done.stderr
     dataset = "results/smoke/datasets/digits/manifest.json"
-    words = [*options, dataset, "--config", "scale=smoke", "--cores", "1"]
-    assert run(cwd, sys.executable, "-m", "snakemake", *words).returncode == 0
+    words = [dataset, "--config", "scale=smoke", "--cores", "1"]
+    done = run(cwd, *snakemake, *words, code=bare)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert (places["there"] / dataset).is_file()
     assert not (bare / "results").exists()
 
@@ -590,10 +594,7 @@ rule mine:
     shell: "echo {{input}} > {{output}}"
 """
     )
-    words = [sys.executable, "-m", "snakemake", "--cores", "2"]
-    done = subprocess.run(
-        words, cwd=tmp_path, env=environment(bare), capture_output=True, text=True, timeout=600
-    )
+    done = run(tmp_path, sys.executable, "-m", "snakemake", "--cores", "2", code=bare)
     assert done.returncode == 0, done.stdout + done.stderr
     assert str(home("E3") / "index.html") in (tmp_path / "mine.txt").read_text()
     Trajectory.read(tmp_path / trajectory_of(first_of("E3")))
