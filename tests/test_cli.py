@@ -18,6 +18,7 @@ from wiring.cli import BAD_INPUT, app
 from wiring.config import load_scale
 from wiring.config import scale as study
 from wiring.config.model import FileModel, Model
+from wiring.data.sources.digit_pairs import DigitPairsSettings
 from wiring.methods.settings import SNASSettings, Temperature
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +26,7 @@ SMOKE = yaml.safe_load((ROOT / "config/smoke.yaml").read_text())
 SECTIONS = {
     "Top level": study.ScaleConfig,
     "datasets": config.DatasetConfig,
+    "digit-pairs": DigitPairsSettings,
     "experiments": study.Experiment,
     "overrides": study.Override,
     "search": config.SearchConfig,
@@ -235,7 +237,7 @@ def test_every_model_is_documented() -> None:
         for model in {**vars(config), **vars(study)}.values()
         if isinstance(model, type) and issubclass(model, Model)
     } - {config.MethodSettings, Model, FileModel}
-    assert models | {SNASSettings, Temperature} == set(SECTIONS.values())
+    assert models | {SNASSettings, Temperature, DigitPairsSettings} == set(SECTIONS.values())
 
 
 def test_the_example_is_valid(tmp_path: Path) -> None:

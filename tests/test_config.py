@@ -82,7 +82,7 @@ def changed(path: str, value: object) -> dict[str, object]:
         (
             "datasets/digits/source",
             "mnist",
-            r"digits.source: .*'fashion' or 'cifar10', got 'mnist'",
+            r"digits.source: unknown source, .*cifar10, .*fashion, .*got 'mnist'",
         ),
         ("datasets/..", {"source": "cifar10"}, r"datasets.*\.\..*match pattern.*got '\.\.'"),
         ("experiments/E1/methods", ["enas"], r"methods.0: unknown method.*darts, dsnas.*'enas'"),
@@ -131,7 +131,7 @@ STUDY: dict[str, Any] = {
     "scale": "mine",
     "datasets": {
         "digits": {"source": "digits", "test_fraction": 0.2},
-        "noisy": {"source": "digits", "test_fraction": 0.2, "label_noise": 0.4},
+        "noisy": {"source": "digits", "test_fraction": 0.2, "label_noise": 0.4, "noise_seed": 3},
     },
     "defaults": {"space": {"cells": 2}},
     "methods": {"darts": {"alpha": {"lr": 0.01}}},
@@ -282,6 +282,20 @@ NO_MATCH = r"matches no search: E1 has no"
             "defaults__train__windows_per_epoch",
             9,
             {"defaults.train.windows_per_epoch": r"9 does not fit the 7 steps .*\(bi-level\)"},
+        ),
+        ("datasets__noisy__label_noise", 0.0, {"datasets.noisy.noise_seed": "changes nothing"}),
+        ("datasets__noisy__shrink", 3, {"datasets.noisy.shrink": "8 x 8 pixels have no blocks"}),
+        ("datasets__noisy__settings", {"a": 1}, {"datasets.noisy.settings.a": "unknown key"}),
+        ("datasets__noisy__path", "x", {"datasets.noisy": "path: digits reads no file"}),
+        (
+            "datasets__noisy",
+            {"source": "folder", "path": "/nowhere", "test_fraction": 0.2},
+            {"datasets.noisy.path": "/nowhere: no such folder"},
+        ),
+        (
+            "datasets__noisy",
+            {"source": "digit-pairs", "settings": {"digits": 4}},
+            {"datasets.noisy.settings.digits": "2 or 3"},
         ),
         ("datasets__noisy__train_samples", 5, {"datasets.noisy.train_samples": "5 is impossible"}),
         ("experiments__E1__seeds", [2**32], {"experiments.E1.seeds.0": "less than 4294967296"}),

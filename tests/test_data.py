@@ -39,10 +39,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tests.foreign import Live, complaint
 from tests.ports import silent_port
 from wiring.config import AugmentConfig, DatasetConfig
-from wiring.data import cifar
 from wiring.data.batches import Batches, normalise
 from wiring.data.dataset import load
 from wiring.data.prepare import prepare
+from wiring.data.sources import cifar, download
 from wiring.errors import InputError
 
 DIGITS = DatasetConfig(source="digits", test_fraction=0.2, label_noise=0.4)
@@ -131,6 +131,11 @@ def described(data: bytes, url: str = "http://127.0.0.1:9/small.tar.gz") -> cifa
     return cifar.Archive(url, sha256, TRAIN, TEST, COUNT, CLASSES, SHAPE)
 
 
+def small(source: cifar.Archive) -> type[cifar.Cifar10]:
+    """CIFAR-10 with another archive."""
+    return type("Small", (cifar.Cifar10,), {"archive": source})
+
+
 class Server:
     """Serves answers in turn (the last one again and again) and counts the requests."""
 
@@ -165,7 +170,7 @@ def whole(data: bytes, status: int = 200, length: int | None = None) -> Callable
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(cifar._download.retry, "wait", wait_none())
+    monkeypatch.setattr(download._download.retry, "wait", wait_none())
     server = Server()
     thread = threading.Thread(target=server.http.serve_forever, args=(0.01,))
     thread.start()
@@ -380,7 +385,9 @@ def test_impossible_cifar_splits_are_refused_before_the_download(
         ({"search_fraction": 0.01}, "search_fraction"),
     ):
         with pytest.raises(InputError, match=rf"datasets\.c\.{field}: "):
-            prepare(CIFAR.model_copy(update=changes), tmp_path / "c", tmp_path / "cache", source)
+            prepare(
+                CIFAR.model_copy(update=changes), tmp_path / "c", tmp_path / "cache", small(source)
+            )
     assert server.requests == 0
     assert list(tmp_path.iterdir()) == []
 
@@ -413,13 +420,13 @@ def test_archive_is_downloaded_once_and_a_local_copy_gives_the_same_bytes(
     server.answers = [whole(b"", 503), whole(data)]
     source = described(data, server.url)
     for name in ("one", "two"):
-        prepare(CIFAR, tmp_path / name / "c", tmp_path / "cache", source)
+        prepare(CIFAR, tmp_path / name / "c", tmp_path / "cache", small(source))
     assert server.requests == 2  # one answered 503, one was whole, the rest came from the cache
     assert content(tmp_path / "cache") == {"small.tar.gz": data}
     copy = tmp_path / "copy.tar.gz"
     copy.write_bytes(data)
-    local = CIFAR.model_copy(update={"archive": copy})
-    prepare(local, tmp_path / "three" / "c", tmp_path / "unused", source)
+    local = CIFAR.model_copy(update={"path": copy})
+    prepare(local, tmp_path / "three" / "c", tmp_path / "unused", small(source))
     assert not (tmp_path / "unused").exists()
     one, two, three = (content(tmp_path / name / "c") for name in ("one", "two", "three"))
     assert one == two == three
@@ -442,7 +449,7 @@ def test_damaged_cache_is_replaced(tmp_path: Path, server: Server) -> None:
     server.answers = [whole(data)]
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "small.tar.gz").write_bytes(data[:-9])
-    prepare(CIFAR, tmp_path / "c", tmp_path / "cache", described(data, server.url))
+    prepare(CIFAR, tmp_path / "c", tmp_path / "cache", small(described(data, server.url)))
     assert content(tmp_path / "cache") == {"small.tar.gz": data}
 
 
@@ -461,7 +468,7 @@ def test_failed_downloads_say_why_and_leave_nothing(
     server.answers = [answer]
     out, cache = tmp_path / "c", tmp_path / "cache"
     with pytest.raises(InputError, match=sentence) as caught:
-        prepare(CIFAR, out, cache, described(pack(MEMBERS), server.url))
+        prepare(CIFAR, out, cache, small(described(pack(MEMBERS), server.url)))
     assert str(caught.value).startswith(server.url)
     assert "\n" not in str(caught.value)
     assert server.requests == attempts
@@ -474,19 +481,19 @@ def test_unreachable_server(tmp_path: Path) -> None:
     with silent_port() as port:
         source = described(b"", f"http://127.0.0.1:{port}/small.tar.gz")
         with pytest.raises(InputError, match=r"downloaded \(ConnectionError\): try again"):
-            prepare(CIFAR, tmp_path / "c", tmp_path / "cache", source)
+            prepare(CIFAR, tmp_path / "c", tmp_path / "cache", small(source))
     assert content(tmp_path) == {}
 
 
 def test_local_archive_must_be_the_pinned_one(tmp_path: Path) -> None:
     copy = tmp_path / "copy.tar.gz"
-    config = CIFAR.model_copy(update={"archive": copy})
+    config = CIFAR.model_copy(update={"path": copy})
     with pytest.raises(InputError, match=r"copy\.tar\.gz: no such file"):
         prepare(config, tmp_path / "c", tmp_path / "cache")
     data = pack(MEMBERS)
     copy.write_bytes(data[:-100])
     with pytest.raises(InputError, match=rf"SHA-256 is .* expected {described(data).sha256}"):
-        prepare(config, tmp_path / "c", tmp_path / "cache", described(data))
+        prepare(config, tmp_path / "c", tmp_path / "cache", small(described(data)))
     assert list(content(tmp_path)) == ["copy.tar.gz"]
 
 
@@ -562,9 +569,9 @@ def test_faulty_archives_are_refused_and_leave_the_old_dataset(
     data = pack(members)
     copy = tmp_path / "copy.tar.gz"
     copy.write_bytes(data)
-    config = CIFAR.model_copy(update={"archive": copy})
+    config = CIFAR.model_copy(update={"path": copy})
     with pytest.raises(InputError, match=sentence) as caught:
-        prepare(config, tmp_path / "c", tmp_path / "cache", described(data))
+        prepare(config, tmp_path / "c", tmp_path / "cache", small(described(data)))
     assert str(caught.value).startswith(str(copy))
     assert content(tmp_path) == {**before, "copy.tar.gz": data}
 
@@ -578,9 +585,9 @@ def test_malicious_pickle_does_nothing(tmp_path: Path) -> None:
         data = pack({**MEMBERS, TEST[0]: pickle.dumps(Evil(marker), protocol)})
         copy = tmp_path / "copy.tar.gz"
         copy.write_bytes(data)
-        config = CIFAR.model_copy(update={"archive": copy})
+        config = CIFAR.model_copy(update={"path": copy})
         with pytest.raises(InputError, match=r"test_batch: refused .* asks for posix\.mkdir"):
-            prepare(config, tmp_path / "c", tmp_path / "cache", described(data))
+            prepare(config, tmp_path / "c", tmp_path / "cache", small(described(data)))
     assert list(content(tmp_path)) == ["copy.tar.gz"]
     assert not marker.exists()
 
@@ -589,9 +596,9 @@ def test_malicious_pickle_does_nothing(tmp_path: Path) -> None:
 def test_damaged_archives_with_the_right_hash(tmp_path: Path, data: bytes) -> None:
     copy = tmp_path / "copy.tar.gz"
     copy.write_bytes(data)
-    config = CIFAR.model_copy(update={"archive": copy})
+    config = CIFAR.model_copy(update={"path": copy})
     with pytest.raises(InputError, match=r"copy\.tar\.gz: damaged "):
-        prepare(config, tmp_path / "c", tmp_path / "cache", described(data))
+        prepare(config, tmp_path / "c", tmp_path / "cache", small(described(data)))
     assert list(content(tmp_path)) == ["copy.tar.gz"]
 
 
@@ -702,9 +709,9 @@ def test_constant_channel_is_refused(tmp_path: Path) -> None:
     data = pack({name: batch(images, LABELS) for name in MEMBERS})
     copy = tmp_path / "copy.tar.gz"
     copy.write_bytes(data)
-    config = CIFAR.model_copy(update={"archive": copy})
+    config = CIFAR.model_copy(update={"path": copy})
     with pytest.raises(InputError, match="constant"):
-        prepare(config, tmp_path / "c", tmp_path / "cache", described(data))
+        prepare(config, tmp_path / "c", tmp_path / "cache", small(described(data)))
 
 
 @pytest.mark.parametrize(
@@ -718,9 +725,9 @@ def test_split_without_a_class_is_refused(tmp_path: Path, labels: list[int], sen
     data = pack({name: batch(IMAGES, labels) for name in MEMBERS})
     copy = tmp_path / "copy.tar.gz"
     copy.write_bytes(data)
-    config = CIFAR.model_copy(update={"archive": copy, "search_fraction": 0.05})
+    config = CIFAR.model_copy(update={"path": copy, "search_fraction": 0.05})
     with pytest.raises(InputError, match=rf"datasets\.c\.{sentence}"):
-        prepare(config, tmp_path / "c", tmp_path / "cache", described(data))
+        prepare(config, tmp_path / "c", tmp_path / "cache", small(described(data)))
     assert list(content(tmp_path)) == ["copy.tar.gz"]
 
 
@@ -1048,6 +1055,6 @@ def test_real_cifar_layout_fits_the_format(tmp_path: Path) -> None:
             info = tarfile.TarInfo(name)
             info.size = len(member)
             tar.addfile(info, io.BytesIO(member))
-    (found, target), _ = cifar.read(copy, source)
-    assert np.array_equal(found.reshape(10_000, 3072), images)
-    assert target.tolist() == labels
+    found, _ = cifar.read(copy, source)
+    assert np.array_equal(found.images.reshape(10_000, 3072), images)
+    assert found.labels.tolist() == labels

@@ -1,4 +1,4 @@
-"""Make src/wiring/data/fashion.npz: part of Fashion-MNIST's test set, shrunk to 7x7.
+"""Make src/wiring/data/sources/fashion.npz: part of Fashion-MNIST's test set, shrunk to 7x7.
 
     python tools/fashion.py FOLDER
 
@@ -21,7 +21,7 @@ FILES = {
     "t10k-labels-idx1-ubyte.gz": "8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05",
 }
 PER_CLASS, BLOCK = 200, 4
-OUT = Path(__file__).parents[1] / "src/wiring/data/fashion.npz"
+OUT = Path(__file__).parents[1] / "src/wiring/data/sources/fashion.npz"
 
 
 def read(path: Path, digest: str) -> np.ndarray:

@@ -248,6 +248,9 @@ def _misplaced(scale: ScaleConfig) -> Iterator[Fault]:
 
 def _idle(scale: ScaleConfig) -> Iterator[Fault]:
     """What stands in the file and changes nothing."""
+    for name, dataset in scale.datasets.items():
+        if dataset.noise_seed and not dataset.label_noise:
+            yield ("datasets", name, "noise_seed"), "changes nothing where label_noise is 0"
     layers = [layer for layer, _ in _layers(scale)]
     used = {(*layer.place, *path): False for layer in layers for path in layer.leaves()}
     changes = {layer.place: False for layer in layers if layer.place[-1] == "set"}

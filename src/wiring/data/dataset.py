@@ -20,13 +20,12 @@ from pydantic import (
 )
 from torch import Tensor
 
+from wiring.data.sources.source import VALUES
 from wiring.errors import InputError
 from wiring.files import read_manifest, read_parquet, sha256
 
 VERSION = 1
 """Version of the files below; a reader takes no other."""
-VALUES = 2**24
-"""The most numbers of an image."""
 FILES = ("train.parquet", "test.parquet")
 MANIFEST = "manifest.json"
 

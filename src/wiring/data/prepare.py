@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +15,9 @@ import pyarrow.parquet as pq
 
 from wiring import __version__
 from wiring.config import DatasetConfig
-from wiring.data import cifar
 from wiring.data.dataset import FILES, MANIFEST, VERSION, test_schema, train_schema
-from wiring.data.split import check_share, check_sizes
+from wiring.data.sources.source import Samples, Source
+from wiring.data.split import check_dataset, check_share, open_source
 from wiring.errors import InputError
 from wiring.files import atomic_dir, sha256
 
@@ -34,12 +33,17 @@ class _Part:
     labels: Labels
     index: npt.NDArray[np.int64]
 
+    @classmethod
+    def of(cls, samples: Samples, shrink: int) -> _Part:
+        images = samples.images if shrink == 1 else _shrunk(samples.images, shrink)
+        return cls(images, samples.labels, np.arange(len(samples.labels)))
+
     def __getitem__(self, mask: Mask) -> _Part:
         return _Part(self.images[mask], self.labels[mask], self.index[mask])
 
 
 def prepare(
-    config: DatasetConfig, out: Path, cache: Path, archive: cifar.Archive = cifar.CIFAR10
+    config: DatasetConfig, out: Path, cache: Path, source: type[Source] | None = None
 ) -> None:
     """Prepare a dataset: equal configs give equal bytes (by equal versions of the libraries).
 
@@ -47,30 +51,28 @@ def prepare(
         config: the dataset.
         out: folder that is created or replaced whole; its name is the dataset's.
         cache: folder that keeps downloads.
-        archive: what to read for the source `cifar10`.
+        source: what to read in place of the source that the config names.
 
     Raises:
-        InputError: no such split exists; names the field.
-        InputError: the source cannot be had or is damaged.
+        InputError: the source cannot be had or is damaged, or no such split exists; names the
+            file or the field.
     """
     field = f"datasets.{out.name}"
+    opened = open_source(config, source)
+    check_dataset(config, field, opened.facts())  # before a download, not after it
     # One seed, three independent splits.
     seeds = np.random.SeedSequence(config.split_seed).generate_state(3).tolist()
     test_seed, keep_seed, search_seed = seeds
-    if config.source != "cifar10":
-        train, test, origin = _embedded(config, test_seed, field)
-        classes = 10
-        check_sizes(config, len(train.labels), classes, field)
+    content = opened.read(cache)
+    classes = len(content.classes)
+    train = _Part.of(content.train, config.shrink)
+    if content.test is not None:
+        test = _Part.of(content.test, config.shrink)
     else:
-        classes = archive.classes
-        # Before a download, not after it.
-        check_sizes(config, archive.batch * len(archive.train), classes, field)
-        path = cifar.fetch(archive, config.archive, cache)
-        train, test = (
-            _Part(images, labels, np.arange(len(labels)))
-            for images, labels in cifar.read(path, archive)
-        )
-        origin = {"url": archive.url, "archive_sha256": archive.sha256}
+        assert config.test_fraction is not None  # checked above
+        size = round(config.test_fraction * len(train.labels))
+        held_out = _stratified(train.labels, size, test_seed, f"{field}.test_fraction")
+        train, test = train[~held_out], train[held_out]
 
     kept = config.train_samples
     if kept is not None and kept < len(train.labels):
@@ -102,11 +104,12 @@ def prepare(
             "wiring_version": __version__,
             "schema_version": VERSION,
             "source": config.source,
-            "origin": origin,
+            "origin": content.origin,
             "versions": {name: version(name) for name in ("numpy", "pyarrow", "scikit-learn")},
-            # Where the archive lay decides nothing: its hash does.
-            "config": config.model_dump(mode="json", exclude={"archive"}),
+            # Where it lay decides nothing: its hash in the origin does.
+            "config": config.model_dump(mode="json", exclude={"path"}),
             "classes": classes,
+            "class_names": list(content.classes),
             "shape": list(shape),
             "mean": mean,
             "std": std,
@@ -124,33 +127,15 @@ def prepare(
         (folder / MANIFEST).write_text(text + "\n")
 
 
-def _embedded(config: DatasetConfig, seed: int, field: str) -> tuple[_Part, _Part, dict[str, Any]]:
-    """A set that needs no download: part of it is held out for testing."""
-    assert config.test_fraction is not None  # the config requires it
-    images, labels, origin = _digits() if config.source == "digits" else _fashion()
-    size = round(config.test_fraction * len(labels))
-    test = _stratified(labels, size, seed, f"{field}.test_fraction")
-    whole = _Part(images[:, None], labels, np.arange(len(labels)))
-    return whole[~test], whole[test], origin
-
-
-def _digits() -> tuple[npt.NDArray[np.uint8], Labels, dict[str, Any]]:
-    """UCI's handwritten digits: 1797 images of 8×8 with values 0 to 16."""
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    images = np.rint(bunch.images * 255 / 16).astype(np.uint8)
-    return images, bunch.target.astype(np.int64), {"scikit_learn": version("scikit-learn")}
-
-
-def _fashion() -> tuple[npt.NDArray[np.uint8], Labels, dict[str, Any]]:
-    """Fashion-MNIST (Xiao et al. 2017, arXiv:1708.07747; MIT license): 2000 images of 7×7.
-
-    See tools/fashion.py for how the file was made, and fashion.LICENSE beside it.
-    """
-    path = Path(__file__).with_name("fashion.npz")
-    with np.load(path, allow_pickle=False) as file:
-        return file["images"], file["labels"].astype(np.int64), {"file_sha256": sha256(path)}
+def _shrunk(images: npt.NDArray[np.uint8], block: int) -> npt.NDArray[np.uint8]:
+    """Each pixel the mean of a block of block x block, as near as a byte comes."""
+    count, channels, height, width = images.shape
+    small = np.empty((count, channels, height // block, width // block), np.uint8)
+    for start in range(0, count, 1000):  # the means are eight times as large as the bytes
+        some = images[start : start + 1000]
+        blocks = some.reshape(len(some), channels, height // block, block, width // block, block)
+        small[start : start + 1000] = np.rint(blocks.mean((3, 5)))
+    return small
 
 
 def _stratified(labels: Labels, size: int, seed: int, field: str) -> Mask:

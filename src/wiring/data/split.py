@@ -2,35 +2,62 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from wiring.config.dataset import DatasetConfig
 from wiring.config.model import Level
+from wiring.data.sources.source import Facts, Source
 from wiring.errors import InputError
 
-SAMPLES = {"digits": 1797, "fashion": 2000, "cifar10": 50_000}
-"""Samples of each source, before a set without a test set of its own gives some to one."""
-CLASSES = 10
-"""Classes of each source."""
+
+def open_source(config: DatasetConfig, source: type[Source] | None = None) -> Source:
+    """The source of a dataset, ready to be asked.
+
+    Args:
+        config: the dataset.
+        source: a class in place of the one that the config names.
+    """
+    made = source or cast("type[Source]", config.source_class)
+    return made(config.path, made.model.model_validate(config.settings))
 
 
-def check_dataset(config: DatasetConfig, field: str) -> dict[Level, int]:
-    """Check a dataset by the size of its source.
+def check_dataset(
+    config: DatasetConfig, field: str, facts: Facts | None = None
+) -> dict[Level, int]:
+    """Check a dataset by what its source says of itself.
 
     Args:
         config: the dataset.
         field: its place in the scale file, for messages.
+        facts: what the source says, if it was asked already.
 
     Returns:
         The samples of the smallest split that a search trains on, by level.
 
     Raises:
-        InputError: a split is impossible; names the field.
+        InputError: what the source reads is not there, or a split is impossible; names the field.
     """
-    available = SAMPLES[config.source]
+    if facts is None:
+        try:
+            facts = open_source(config).facts()
+        except InputError as error:
+            raise InputError(f"{field}.path: {error}") from None
+    _, height, width = facts.shape
+    if height % config.shrink or width % config.shrink:
+        raise InputError(
+            f"{field}.shrink: {height} x {width} pixels have no blocks of {config.shrink}, "
+            "expected a divisor of both"
+        )
+    available = facts.samples
     if config.test_fraction is not None:
+        if facts.tested:
+            raise InputError(f"{field}.test_fraction: {config.source} has its own test set there")
         test = round(config.test_fraction * available)
-        check_share(available, test, CLASSES, f"{field}.test_fraction")
+        check_share(available, test, facts.classes, f"{field}.test_fraction")
         available -= test
-    check_sizes(config, available, CLASSES, field)
+    elif not facts.tested:
+        raise InputError(f"{field}.test_fraction: is missing, and there is no test set in path")
+    check_sizes(config, available, facts.classes, field)
     kept = config.train_samples or available
     search = round(config.search_fraction * kept)
     return {"single": kept, "bi": min(search, kept - search)}

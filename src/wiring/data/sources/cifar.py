@@ -1,4 +1,4 @@
-"""CIFAR-10 from its published archive, whose content is pinned by SHA-256.
+"""CIFAR-10 and CIFAR-100 from their published archives, whose content is pinned by SHA-256.
 
 The archive's members are Python 2 pickles. A pickle is a program: even behind the pinned hash it
 is read by an unpickler that knows no function and no class but an inert one.
@@ -13,26 +13,18 @@ import tarfile
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
-import pooch
-import requests
-from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential
 
+from wiring.data.sources.source import Content, Facts, Samples, Source
 from wiring.errors import InputError
 from wiring.files import sha256
 
-TIMEOUT = 30
-"""Seconds without a byte after which an attempt to download fails."""
-MEMBER_LIMIT = 64 * 2**20
-"""Bytes of a member; CIFAR-10's have 31 MB."""
+MEMBER_LIMIT = 192 * 2**20
+"""Bytes of a member; CIFAR-10's have 31 MB, the larger one of CIFAR-100 156 MB."""
 ARCHIVE_LIMIT = 256 * 2**20
-"""Bytes of an archive once it is decompressed; CIFAR-10's has 186 MB."""
-
-Samples = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
-"""Images (n, channels, height, width) and labels (n,)."""
+"""Bytes of an archive once it is decompressed; each has 186 MB."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +36,11 @@ class Archive:
         sha256: of the whole archive.
         train: members that hold the training set, in order.
         test: members that hold the test set.
-        batch: samples of each member.
+        batch: samples of each member of the training set.
         classes: number of classes.
         shape: channels, height, width.
+        test_batch: samples of each member of the test set, if not as many.
+        labels: name of the labels in a member.
     """
 
     url: str
@@ -56,6 +50,8 @@ class Archive:
     batch: int
     classes: int
     shape: tuple[int, int, int]
+    test_batch: int | None = None
+    labels: bytes = b"labels"
 
 
 CIFAR10 = Archive(
@@ -67,6 +63,46 @@ CIFAR10 = Archive(
     classes=10,
     shape=(3, 32, 32),
 )
+CIFAR100 = Archive(
+    url="https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
+    sha256="85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
+    train=("cifar-100-python/train",),
+    test=("cifar-100-python/test",),
+    batch=50_000,
+    classes=100,
+    shape=(3, 32, 32),
+    test_batch=10_000,
+    labels=b"fine_labels",
+)
+
+
+class Cifar10(Source):
+    """CIFAR-10 (Krizhevsky 2009): 50,000 and 10,000 images of 32x32 in colour, 10 classes."""
+
+    takes: ClassVar[Literal["must", "may", "no"]] = "may"
+    tested: ClassVar[bool | None] = True
+    archive: ClassVar[Archive] = CIFAR10
+
+    def facts(self) -> Facts:
+        """As published: the archive is not looked at."""
+        archive = self.archive
+        samples = archive.batch * len(archive.train)
+        return Facts(samples, archive.classes, tested=True, shape=archive.shape)
+
+    def read(self, cache: Path) -> Content:
+        """Both sets, from the local copy if the dataset names one, else from the download."""
+        archive = self.archive
+        path = fetch(archive, self.path, cache)
+        train, test = read(path, archive)
+        names = tuple(map(str, range(archive.classes)))
+        origin = {"url": archive.url, "archive_sha256": archive.sha256}
+        return Content(train, test, names, origin)
+
+
+class Cifar100(Cifar10):
+    """CIFAR-100 (Krizhevsky 2009): as many images of the 100 fine classes."""
+
+    archive: ClassVar[Archive] = CIFAR100
 
 
 def fetch(archive: Archive, local: Path | None, cache: Path) -> Path:
@@ -80,61 +116,19 @@ def fetch(archive: Archive, local: Path | None, cache: Path) -> Path:
     Raises:
         InputError: it is missing, cannot be downloaded, or is not the pinned archive.
     """
-    if local is not None:
-        if not local.is_file():
-            raise InputError(f"{local}: no such file, expected a copy of {archive.url}")
-        if (found := sha256(local)) != archive.sha256:
-            raise InputError(
-                f"{local}: SHA-256 is {found}, expected {archive.sha256} (a whole copy of "
-                f"{archive.url})"
-            )
-        return local
-    instead = "try again, or download it elsewhere and name it in the field archive"
-    try:
-        return Path(_download(archive, cache))
-    except requests.HTTPError as error:
-        status = _status(error)
-        raise InputError(f"{archive.url}: the server answered {status}: {instead}") from None
-    except requests.RequestException as error:
-        kind = type(error).__name__
-        raise InputError(f"{archive.url}: cannot be downloaded ({kind}): {instead}") from None
-    except ValueError:
+    if local is None:
+        # Downloads need packages that nothing else does, and time to import them.
+        from wiring.data.sources import download
+
+        return download.fetch(archive.url, archive.sha256, cache)
+    if not local.is_file():
+        raise InputError(f"{local}: no such file, expected a copy of {archive.url}")
+    if (found := sha256(local)) != archive.sha256:
         raise InputError(
-            f"{archive.url}: what was downloaded has not the SHA-256 {archive.sha256}: {instead}"
-        ) from None
-    except OSError as error:
-        raise InputError(f"{cache}: cannot keep the download: {error.strerror}") from None
-
-
-def _status(error: requests.HTTPError) -> int:
-    return 0 if error.response is None else error.response.status_code
-
-
-def _may_pass(error: BaseException) -> bool:
-    """Whether another attempt may succeed: not after a 404 or with the wrong content."""
-    if isinstance(error, requests.HTTPError):
-        return _status(error) == 429 or _status(error) >= 500
-    return isinstance(
-        error,
-        requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError,
-    )
-
-
-@retry(
-    retry=retry_if_exception(_may_pass),
-    stop=stop_after_attempt(4),
-    wait=wait_exponential(max=10),
-    reraise=True,
-)
-def _download(archive: Archive, cache: Path) -> str:
-    path: str = pooch.retrieve(
-        archive.url,
-        f"sha256:{archive.sha256}",
-        fname=archive.url.rsplit("/", 1)[-1],
-        path=cache,
-        downloader=pooch.HTTPDownloader(timeout=TIMEOUT),
-    )
-    return path
+            f"{local}: SHA-256 is {found}, expected {archive.sha256} (a whole copy of "
+            f"{archive.url})"
+        )
+    return local
 
 
 def read(path: Path, archive: Archive) -> tuple[Samples, Samples]:
@@ -160,7 +154,10 @@ def read(path: Path, archive: Archive) -> tuple[Samples, Samples]:
                     raise InputError(f"{where}: expected a file of at most {MEMBER_LIMIT} bytes")
                 file = tar.extractfile(member)
                 assert file is not None  # it is a regular file
-                found[member.name] = _batch(file.read(), where, archive)
+                count = archive.batch
+                if member.name in archive.test and archive.test_batch is not None:
+                    count = archive.test_batch
+                found[member.name] = _batch(file.read(), where, archive, count)
     except InputError:
         raise
     except Exception as error:  # a foreign archive can raise anything
@@ -171,8 +168,11 @@ def read(path: Path, archive: Archive) -> tuple[Samples, Samples]:
             raise InputError(f"{path}: {name} is missing, expected it in a copy of {archive.url}")
 
     def join(members: tuple[str, ...]) -> Samples:
-        images, labels = zip(*(found[name] for name in members), strict=True)
-        return np.concatenate(images), np.concatenate(labels)
+        parts = [found[name] for name in members]
+        return Samples(
+            np.concatenate([part.images for part in parts]),
+            np.concatenate([part.labels for part in parts]),
+        )
 
     return join(archive.train), join(archive.test)
 
@@ -212,8 +212,8 @@ class _Unpickler(pickle._Unpickler):
         raise pickle.UnpicklingError(f"it asks for {module}.{name}")
 
 
-def _batch(data: bytes, where: str, archive: Archive) -> Samples:
-    count, values = archive.batch, prod(archive.shape)
+def _batch(data: bytes, where: str, archive: Archive, count: int) -> Samples:
+    values = prod(archive.shape)
     try:
         # Python 2 strings are bytes.
         content = _Unpickler(io.BytesIO(data), encoding="bytes").load()
@@ -224,7 +224,7 @@ def _batch(data: bytes, where: str, archive: Archive) -> Samples:
         # An array's state is (version, shape, dtype, whether by columns, bytes).
         case {
             b"data": _Inert(state=(_, shape, _Inert(arguments=(b"u1", *_)), False, bytes(raw))),
-            b"labels": list(labels),
+            archive.labels: list(labels),
         } if (
             shape == (count, values)
             and len(raw) == count * values
@@ -232,7 +232,7 @@ def _batch(data: bytes, where: str, archive: Archive) -> Samples:
             and all(type(label) is int and 0 <= label < archive.classes for label in labels)
         ):
             images = np.frombuffer(raw, np.uint8).reshape(count, *archive.shape)
-            return images, np.array(labels, np.int64)
+            return Samples(images, np.array(labels, np.int64))
     raise InputError(
         f"{where}: not a CIFAR batch, expected {count} uint8 rows of {values} as data and as many "
         f"labels below {archive.classes}"
