@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -28,7 +29,7 @@ class Folder(Source):
 
         classes, train, test = self._listed()
         first = train[0][0]
-        shape = shape_of(first, str(first))
+        shape = shape_of(Path(first), first)
         return Facts(len(train), len(classes), tested=test is not None, shape=shape)
 
     def read(self, cache: Path) -> Content:  # noqa: ARG002
@@ -38,18 +39,18 @@ class Folder(Source):
         from wiring.data.sources.pictures import pixels, shape_of
 
         classes, train, test = self._listed()
-        shape = shape_of(train[0][0], str(train[0][0]))
+        shape = shape_of(Path(train[0][0]), train[0][0])
         digest = hashlib.sha256()
 
-        def samples(listed: list[tuple[Path, int]]) -> Samples:
+        def samples(listed: list[tuple[str, int]]) -> Samples:
             images = np.empty((len(listed), *shape), np.uint8)
             for row, (path, label) in enumerate(listed):
                 try:
-                    content = path.read_bytes()
+                    content = Path(path).read_bytes()
                 except OSError as error:
                     raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-                images[row] = pixels(content, str(path), shape)
-                name = path.relative_to(self.root).as_posix()
+                images[row] = pixels(content, path, shape)
+                name = Path(path).relative_to(self.root).as_posix()
                 digest.update(f"{name}\0{label}\0{len(content)}\0".encode() + content)
             return Samples(images, np.array([label for _, label in listed], np.int64))
 
@@ -66,7 +67,7 @@ class Folder(Source):
 
     def _listed(
         self,
-    ) -> tuple[tuple[str, ...], list[tuple[Path, int]], list[tuple[Path, int]] | None]:
+    ) -> tuple[tuple[str, ...], list[tuple[str, int]], list[tuple[str, int]] | None]:
         """The classes, and path and label of each picture of the training and the test set."""
         if not self.root.is_dir():
             raise InputError(f"{self.root}: no such folder, expected one that holds pictures")
@@ -92,25 +93,31 @@ class Folder(Source):
         return classes, _pictures(train, classes), _pictures(test, classes) if test else None
 
 
+def _visible(path: Path) -> list[os.DirEntry[str]]:
+    """What a folder holds, by name; of many pictures a Path each would take its time."""
+    with os.scandir(path) as entries:
+        found = [entry for entry in entries if not entry.name.startswith(".")]
+    return sorted(found, key=lambda entry: entry.name)
+
+
 def _folders(path: Path) -> dict[str, Path]:
     found = {}
-    for entry in sorted(path.iterdir()):
-        if entry.name.startswith("."):
-            continue
+    for entry in _visible(path):
         if not entry.is_dir():
-            raise InputError(f"{entry}: is a file, expected folders of pictures only")
-        found[entry.name] = entry
+            raise InputError(f"{entry.path}: is a file, expected folders of pictures only")
+        found[entry.name] = path / entry.name
     return found
 
 
-def _pictures(folders: dict[str, Path], classes: tuple[str, ...]) -> list[tuple[Path, int]]:
+def _pictures(folders: dict[str, Path], classes: tuple[str, ...]) -> list[tuple[str, int]]:
     found = []
     for name, folder in folders.items():
-        here = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
+        here = _visible(folder)
         for entry in here:
-            if entry.suffix.lower() not in ENDINGS:
-                raise InputError(f"{entry}: expected a picture, {', '.join(ENDINGS)}")
+            if not entry.name.lower().endswith(ENDINGS):
+                raise InputError(f"{entry.path}: expected a picture, {', '.join(ENDINGS)}")
         if not here:
             raise InputError(f"{folder}: holds no picture, expected some of each class")
-        found += [(entry, classes.index(name)) for entry in here]
+        label = classes.index(name)
+        found += [(entry.path, label) for entry in here]
     return found
