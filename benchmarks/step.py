@@ -32,6 +32,7 @@ from wiring.data.batches import Batches
 from wiring.job.machine import keep_memory
 from wiring.measure import Window, measure, sample_statistics
 from wiring.methods.protocol import Context, load_method
+from wiring.search.sgd import SGD
 from wiring.space import Candidates, Draw, Supernet
 
 HERE = Path(__file__).parent
@@ -77,9 +78,7 @@ class Steps:
         self.space = SpaceConfig(cells=case.cells, nodes=case.nodes, channels=case.channels)
         self.bi = case.level == "bi"
         self.net = Supernet(self.space, 3, 10, torch.Generator().manual_seed(0))
-        self.sgd = torch.optim.SGD(self.net.parameters(), 0.025, 0.9, weight_decay=3e-4, fused=True)
-        for weight in self.net.parameters():
-            self.sgd.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+        self.sgd = SGD(self.net.parameters(), 0.9, 3e-4, 5.0)
         self.method = load_method(case.method)
         self.candidates = Candidates.of(self.space, CPU)
         self.alpha = torch.zeros(len(self.space.edges), len(self.space.ops), dtype=torch.float64)
@@ -109,9 +108,9 @@ class Steps:
             loss = sample_statistics(plain.forward(self.net, self.x, gates), self.y).loss.mean()
             loss.backward()
             if weights:
-                self._descend()
+                self.sgd.step(0.025)
             else:
-                self.sgd.zero_grad()
+                self.net.zero_grad()
 
     def _draw(self, weights: bool) -> Draw:
         context = Context(learns=not weights or not self.bi)
@@ -124,7 +123,7 @@ class Steps:
         else:
             self._bare(draw, weights=weights)
         if weights:
-            self._descend()
+            self.sgd.step(0.025)
 
     def _bare(self, draw: Draw, *, weights: bool) -> None:
         with nullcontext() if weights else self.net.frozen():
@@ -137,11 +136,6 @@ class Steps:
             loss.backward(inputs=None if weights else [stem])
         if weights:
             self.net.rest(draw)
-
-    def _descend(self) -> None:
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
-        self.sgd.step()
-        self.sgd.zero_grad()
 
 
 def reference() -> Callable[[], None]:

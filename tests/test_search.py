@@ -24,7 +24,8 @@ from wiring.job.run import SearchError, run
 from wiring.measure import Window
 from wiring.methods.common import probabilities
 from wiring.search import Search
-from wiring.space import spatial
+from wiring.search.sgd import SGD
+from wiring.space import small
 from wiring.trajectory import Trajectory
 
 CPU = torch.device("cpu")
@@ -184,7 +185,10 @@ def test_alpha_learns_from_the_search_split_only(dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_mixed_precision_is_close_to_full(dataset: Dataset, method: str) -> None:
+def test_mixed_precision_is_close_to_full(
+    dataset: Dataset, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(small, "SMALL_MAP", 0)  # small maps are of full precision anyway
     rows = {}
     for amp in (False, True):
         trainer = Search(config(method=method, run={"amp": amp}, level="bi"), dataset, CPU)
@@ -472,7 +476,7 @@ def test_no_step_waits_for_the_device(
 ) -> None:
     """But for DSNAS's draw, before a step: the host must know which op to run."""
     if size == "large":
-        monkeypatch.setattr(spatial, "SMALL_MAP", 0)
+        monkeypatch.setattr(small, "SMALL_MAP", 0)
     trainer = Search(config(method=method, level=level), dataset, CPU)
     list(trainer.run_epoch())  # what is cached per draw is there from now on
     x, y, _ = next(trainer.batches["train"].epoch())
@@ -486,7 +490,6 @@ def test_no_step_waits_for_the_device(
         if level == "bi":
             trainer.step("search", x, y, window, trains=True)
         trainer.step("train", x, y, window, trains=True)
-        trainer.weight_optimizer.zero_grad()
     assert syncs.seen == []
 
 
@@ -519,3 +522,26 @@ def test_a_checkpoint_of_other_settings_is_there_for_who_goes_back(
     run(long, "test", data, tmp_path / "b", tmp_path / "c")
     assert f"{made}: made with another config: kept aside" in caplog.text
     assert (tmp_path / "c" / checkpoint.ASIDE / made.name).is_file()
+
+
+@pytest.mark.parametrize("clip", [None, 0.5, 100.0])
+def test_descent_equals_the_library_and_lets_weights_rest(clip: float | None) -> None:
+    generator = torch.Generator().manual_seed(0)
+    ours = [torch.nn.Parameter(torch.randn(n, generator=generator)) for n in (5, 100, 3)]
+    theirs = deepcopy(ours)
+    sgd = SGD(ours, 0.9, 3e-4, clip)
+    twin = torch.optim.SGD(theirs, 0.1, 0.9, weight_decay=3e-4)
+    for step in range(6):
+        before, rests = ours[step % 3].detach().clone(), step % 3
+        for place, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
+            grad = torch.randn(mine.shape, generator=generator)
+            mine.grad = None if place == rests else grad
+            other.grad = None if place == rests else grad.clone()
+        if clip is not None:
+            torch.nn.utils.clip_grad_norm_(theirs, clip)
+        twin.step()
+        sgd.step(0.1)
+        assert torch.equal(ours[rests], before)
+        assert all(weight.grad is None for weight in ours)
+        for mine, other in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-6)

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from benchmarks import plain
 from tests.strategies import spaces
 from wiring.config import OPS, SpaceConfig
+from wiring.measure import measure
 from wiring.methods.common import one_hot
 from wiring.methods.darts import DARTS
 from wiring.methods.dsnas import DSNAS
 from wiring.methods.protocol import Context
-from wiring.space import Candidates, Draw, Supernet, plan_of, spatial
+from wiring.space import Candidates, Draw, Supernet, plan_of, small, spatial
 
 CPU = torch.device("cpu")
 
@@ -77,17 +78,61 @@ def convolve(x: torch.Tensor, weight: torch.Tensor, dilation: int) -> torch.Tens
     return F.conv2d(x, weight[:, None], padding=padding, dilation=dilation, groups=x.shape[1])
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (5, 7)])
-@pytest.mark.parametrize("per_slot", [False, True])
-def test_small_depthwise_equals_conv2d(shape: tuple[int, int], per_slot: bool) -> None:
+def small_map(shape: tuple[int, int], channels: int = 3, batch: int = 2) -> torch.Tensor:
+    """Images (B, C, H, W) that are no images."""
     generator = torch.Generator().manual_seed(1)
-    weights = [torch.randn(3, k, k, generator=generator).double() for k, _ in KERNELS]
-    x = torch.randn(*([4] if per_slot else []), 3, 2, *shape, generator=generator).double()
-    out = spatial._mix_pixels(x, weights, [d for _, d in KERNELS])
-    for slot, ((_, dilation), weight) in enumerate(zip(KERNELS, weights, strict=True)):
-        source = (x[slot] if per_slot else x).transpose(0, 1)
-        expected = convolve(source, weight, dilation)
-        torch.testing.assert_close(out[slot].transpose(0, 1), expected, rtol=1e-12, atol=1e-12)
+    return torch.randn(batch, channels, *shape, generator=generator).double()
+
+
+def flat(images: torch.Tensor) -> torch.Tensor:
+    """Images (B, C, H, W) as a small map (C, P, B)."""
+    return images.permute(1, 2, 3, 0).flatten(1, 2).contiguous()
+
+
+SHAPES = [(8, 8), (5, 7), (6, 5), (1, 4), (2, 2), (10, 10)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("kernel", "dilation"), KERNELS)
+def test_small_depthwise_equals_conv2d(shape: tuple[int, int], kernel: int, dilation: int) -> None:
+    generator = torch.Generator().manual_seed(1)
+    weight = torch.randn(3, kernel, kernel, generator=generator).double()
+    x = small_map(shape)
+    grid = small.Grid(*shape, CPU, torch.float64)
+    spread, gather = grid.taps(kernel, dilation)
+    assert torch.equal(spread.T, gather)
+    size = int(spread.shape[1] ** 0.5)
+    mixers = (weight.flatten(1) @ spread).view(3, size, size)
+    if dilation == 2 and grid.parted:
+        out = grid.whole(mixers @ grid.phases(flat(x)))
+    else:
+        out = mixers @ flat(x)
+    torch.testing.assert_close(out, flat(convolve(x, weight, dilation)), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (2, 6)])
+def test_phases_and_back(shape: tuple[int, int]) -> None:
+    x = flat(small_map(shape))
+    grid = small.Grid(*shape, CPU, torch.float64)
+    parts = grid.phases(x).view(3, shape[0] // 2, shape[1] // 2, 2, 2, -1)
+    torch.testing.assert_close(parts[:, 0, 0, 1, 0], x[:, shape[1]])
+    assert torch.equal(grid.whole(grid.phases(x)), x)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("plateaus", [False, True])
+def test_small_max_pool_and_its_gradient_equal_the_library(
+    shape: tuple[int, int], plateaus: bool
+) -> None:
+    """On plateaus, too, where which of equal values gets the gradient is a matter of order."""
+    x = small_map(shape)
+    x = (x.round() if plateaus else x).requires_grad_()
+    expected = F.max_pool2d(x, 3, 1, 1)
+    direction = small_map(shape, batch=2).flip(0)
+    (slope,) = torch.autograd.grad(expected, x, direction)
+    pool = small._MaxPool(flat(x.detach()), small.Grid(*shape, CPU, torch.float64))
+    assert torch.equal(pool.out, flat(expected.detach()))
+    torch.testing.assert_close(pool.back(flat(direction)), flat(slope), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(12, 16), (13, 11), (12, 13)])
@@ -138,18 +183,25 @@ def test_pointwise_and_norm_in_one_equal_the_two(channels: tuple[int, int], rect
         torch.testing.assert_close(ours, theirs, **close)
 
 
-@pytest.mark.parametrize("size", [6, 12])
-def test_weighted_dots_equal_the_sum_written_out(size: int) -> None:
+@pytest.mark.parametrize("missing", [None, 0, 1])
+def test_weighted_dots_equal_the_sum_written_out(missing: int | None) -> None:
     generator = torch.Generator().manual_seed(1)
-    maps = [torch.randn(3, 4, size, size, generator=generator).double() for _ in range(2)]
-    blocks = [torch.randn(k, 3, 4, size, size, generator=generator).double() for k in (2, 1)]
+    shape = (3, 4, 6, 6)
+    maps = [torch.randn(shape, generator=generator).double() for _ in range(2)]
+    outputs = [torch.randn(shape, generator=generator).double() for _ in range(3)]
     weights = torch.rand(5, 4, generator=generator).double()
-    expected = torch.einsum("gcbhw,kcbhw,mb->gmk", torch.stack(maps), torch.cat(blocks), weights)
-    found = spatial.weighted_dots(
-        [spatial.dense(m) for m in maps],
-        [spatial.dense(b[0])[None] if len(b) == 1 else b for b in blocks],
-        weights,
-    )
+    known = [None if i == missing else m for i, m in enumerate(maps)]
+    both = torch.stack([torch.zeros_like(m) if i == missing else m for i, m in enumerate(maps)])
+    expected = torch.einsum("gcbhw,kcbhw,mb->kgm", both, torch.stack(outputs), weights)
+    large = [None if m is None else spatial.dense(m) for m in known]
+    found = spatial.weighted_dots(*large, [spatial.dense(out) for out in outputs], weights)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+    def pixels(x: torch.Tensor) -> torch.Tensor:
+        return flat(x.transpose(0, 1))
+
+    target = small._Target(*(None if m is None else pixels(m) for m in known))
+    found = target.costs([pixels(out) for out in outputs], weights)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
@@ -170,11 +222,30 @@ def test_frozen_weights_get_no_gradient_and_costs_stay(draw_from: str, size: int
     torch.testing.assert_close(stem.grad, expected, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("size", [8, 16])
+@pytest.mark.parametrize("size", [8, 12])
+def test_costs_are_the_same_where_no_weight_learns(size: int) -> None:
+    """There the way back ends earlier: nothing asks for the gradient of the stem."""
+    net, x = make(SpaceConfig(cells=3, nodes=2, channels=2)), images(size)
+    draw = DARTS().evaluation(torch.zeros(5, 8, dtype=torch.float64), Candidates.of(net.space, CPU))
+    costs = []
+    for weights in (False, True):
+        costs.append(measure(net, x, torch.arange(4), draw, weights=weights).cost)
+        assert all((p.grad is None) != weights for p in net.parameters())
+    frozen, learning = costs
+    torch.testing.assert_close(frozen, learning, rtol=1e-12, atol=1e-12)
+    assert (frozen[..., 1:] != 0).all()
+
+
+@pytest.mark.parametrize("size", [4, 8, 16])
 def test_average_pool_does_not_count_padding(size: int) -> None:
     x = images(size)
     expected = F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
     torch.testing.assert_close(spatial.avg_pool(x), expected, rtol=1e-12, atol=1e-12)
+    mixer = small.Grid(size, size, CPU, torch.float64).averages()
+    twin = x.transpose(0, 1)
+    torch.testing.assert_close(
+        mixer @ flat(twin), flat(expected.transpose(0, 1)), rtol=1e-12, atol=1e-12
+    )
 
 
 def test_a_sampled_op_is_the_only_one_evaluated() -> None:

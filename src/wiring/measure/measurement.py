@@ -107,16 +107,12 @@ def _pass(
     probe = CostProbe(net.space, draw, split)
     autocast = torch.autocast(images.device.type, torch.bfloat16, amp)
     with autocast, nullcontext() if weights else net.frozen():
-        stem = net.embed(images)
-        if not weights:
-            # The gradient of the stem's output passes every node, and no weight's is computed.
-            stem.requires_grad_()
-        logits = net(stem, draw, probe)
+        logits = net(net.embed(images), draw, probe)
     samples = sample_statistics(logits, labels)
     probe.weigh(samples)
     # A draw of `none` only does not depend on anything, and all costs are 0.
     if logits.requires_grad:
-        samples.loss.mean().backward(inputs=None if weights else [stem])
+        samples.loss.mean().backward()
     if weights:
         net.rest(draw)
     return samples, probe

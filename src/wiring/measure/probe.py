@@ -10,7 +10,6 @@ from torch import Tensor
 from wiring.config import SpaceConfig
 from wiring.measure.samples import SampleStatistics
 from wiring.space import Draw, plan_of
-from wiring.space.spatial import weighted_dots
 
 Split = Callable[[SampleStatistics], Tensor]
 """Weightings (M, B) of a batch's samples, known once they are classified."""
@@ -49,31 +48,23 @@ class CostProbe:
         self._shape = (space.cells, len(plan_of(space, draw.active).slots))
         self._split = split
         self._weights: Tensor | None = None
-        self.direct = self.path = torch.empty(0)
+        self._parts = torch.empty(2, 0)
+        self.direct, self.path = self._parts.unbind()
 
     def weigh(self, statistics: SampleStatistics) -> None:
         """Fix the weightings; between the forward and the backward pass."""
         self._weights = self._split(statistics)
         shape = (len(self._weights), *self._shape)
-        self.direct = self._weights.new_zeros(shape, dtype=torch.float64)
-        self.path = torch.zeros_like(self.direct)
+        self._parts = self._weights.new_zeros(2, *shape, dtype=torch.float64)
+        self.direct, self.path = self._parts.unbind()
 
-    def observe(
-        self,
-        cell: int,
-        first: int,
-        blocks: list[Tensor],
-        direct: Tensor | None,
-        path: Tensor | None,
-    ) -> None:
-        """Take one node's share (see :class:`wiring.space.Probe`)."""
+    @property
+    def weights(self) -> Tensor:
+        """The weightings, (M, B)."""
         if self._weights is None:
             raise RuntimeError("call CostProbe.weigh before the backward pass")
-        parts = [
-            (gradient, costs)
-            for gradient, costs in ((direct, self.direct), (path, self.path))
-            if gradient is not None
-        ]
-        dots = weighted_dots([gradient for gradient, _ in parts], blocks, self._weights)
-        for (_, costs), own in zip(parts, dots, strict=True):
-            costs[:, cell, first : first + own.shape[1]] = own
+        return self._weights
+
+    def observe(self, cell: int, first: int, costs: Tensor) -> None:
+        """Take one node's share (see :class:`wiring.space.Probe`)."""
+        self._parts[:, :, cell, first : first + len(costs)] = costs.permute(1, 2, 0)

@@ -19,6 +19,7 @@ from wiring.methods.common import probabilities
 from wiring.methods.protocol import Context, load_method
 from wiring.search.evaluate import TestSet
 from wiring.search.follow import Followed
+from wiring.search.sgd import SGD
 from wiring.space import Candidates, Draw, Supernet
 from wiring.trajectory import Shape
 
@@ -72,15 +73,7 @@ class Search:
         alpha = torch.randn(size, generator=alphas, dtype=torch.float64) * config.alpha.init_std
         self.alpha = nn.Parameter(alpha.to(self.device))
         w, a = config.weights, config.alpha
-        self.weight_optimizer = torch.optim.SGD(
-            self.net.parameters(), w.lr, w.momentum, weight_decay=w.weight_decay, fused=True
-        )
-        for weight in self.net.parameters():
-            # The fused kernel wants every buffer at once; a zero buffer is the same first step.
-            self.weight_optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-            self.weight_optimizer, config.train.epochs, w.lr_min
-        )
+        self.weight_optimizer = SGD(self.net.parameters(), w.momentum, w.weight_decay, w.grad_clip)
         self.alpha_optimizer = torch.optim.Adam(
             [self.alpha], a.lr, (a.beta1, a.beta2), weight_decay=a.weight_decay, fused=True
         )
@@ -118,9 +111,22 @@ class Search:
 
     def context(self, split: str) -> Context:
         """When and what for the gates of a pass over a split are drawn."""
+        return Context(split == self.config.learning_split, self.progress)
+
+    @property
+    def progress(self) -> float:
+        """Share of the epochs done, 0 to 1; frozen ones do not count."""
         train = self.config.train
-        progress = (self.epoch - train.frozen_epochs) / train.epochs
-        return Context(split == self.config.learning_split, min(max(progress, 0.0), 1.0))
+        return min(max((self.epoch - train.frozen_epochs) / train.epochs, 0.0), 1.0)
+
+    @property
+    def rate(self) -> float:
+        """The weights' learning rate, from epoch to epoch: half a cosine, or a constant."""
+        weights = self.config.weights
+        if weights.schedule == "constant":
+            return weights.lr
+        wave = (1 + math.cos(math.pi * self.progress)) / 2
+        return weights.lr_min + (weights.lr - weights.lr_min) * wave
 
     def run_epoch(self) -> Iterator[Row]:
         """Do one epoch: train, or only measure if the config freezes this one.
@@ -145,10 +151,7 @@ class Search:
                     sums[split] = sums[split].plus(window.sums())
                     yield Row("steps", self._window_row(split, window))
                 windows = {split: Window(self.space, self.device) for split in self.batches}
-        rate = 0.0
-        if trains:
-            rate = float(self.schedule.get_last_lr()[0])
-            self.schedule.step()
+        rate = self.rate if trains else 0.0
         sums["test"] = self.test.evaluate(
             self.net, self.method.evaluation(self.alpha, self.candidates)
         )
@@ -194,12 +197,7 @@ class Search:
 
     def step_weights(self) -> None:
         """Descend along the gradients that the measurement left."""
-        if self.config.weights.grad_clip is not None:
-            nn.utils.clip_grad_norm_(
-                self.net.parameters(), self.config.weights.grad_clip, foreach=True
-            )
-        self.weight_optimizer.step()
-        self.weight_optimizer.zero_grad()
+        self.weight_optimizer.step(self.rate)
 
     def _window_ends(self) -> set[int]:
         """The steps of an epoch at which its windows end."""
@@ -255,7 +253,6 @@ class Search:
             "alpha": self.alpha.detach(),
             "weight_optimizer": self.weight_optimizer.state_dict(),
             "alpha_optimizer": self.alpha_optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
             "generators": [self.data.get_state(), self.draws.get_state()],
             "batches": {split: batches.state_dict() for split, batches in self.batches.items()},
         }
@@ -268,7 +265,6 @@ class Search:
             self.alpha.copy_(state["alpha"])
         self.weight_optimizer.load_state_dict(state["weight_optimizer"])
         self.alpha_optimizer.load_state_dict(state["alpha_optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
         for generator, saved in zip((self.data, self.draws), state["generators"], strict=True):
             generator.set_state(saved.cpu())
         for split, batches in self.batches.items():

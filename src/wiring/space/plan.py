@@ -108,6 +108,12 @@ def plan_of(space: SpaceConfig, active: tuple[tuple[int, ...], ...]) -> Plan:
     return _plan(space.edges, space.ops, space.nodes, active)
 
 
+def resting_slots(plan: Plan, draw: Draw) -> frozenset[Slot]:
+    """The slots of a plan that a draw lets rest."""
+    rows = dict(enumerate(draw.resting))
+    return frozenset(slot for slot in plan.slots if slot.column in rows.get(slot.edge, ()))
+
+
 @lru_cache(maxsize=KEPT)
 def _places(
     edges: tuple[Edge, ...],

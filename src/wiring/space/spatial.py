@@ -1,15 +1,13 @@
-"""What mixes pixels or channels: convolutions, pools, and the batch norm that follows them.
+"""What mixes pixels or channels of large maps: convolutions, pools, the batch norm after them.
 
-A feature map is (C, B, H, W). How it lies in memory depends on its size, because what is fast does:
-
-- a *small* map is contiguous. A depthwise convolution is one product with a pixel-by-pixel matrix,
-  and the convolutions that leave a node share one product, whatever their kernels.
-- a *large* map has its channels last in memory (the strides of (B, H, W, C)), which the convolution
-  and pooling kernels want, and each convolution runs alone, so that its map stays in the cache.
+A feature map is (C, B, H, W). It has its channels last in memory (the strides of (B, H, W, C)),
+which the library's convolution and pooling kernels want, and each convolution runs alone, so that
+its map stays in the cache. Small maps are another matter: see `wiring.space.small`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -18,14 +16,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.grad import conv2d_weight
 
-SMALL_MAP = 100
-"""Up to this many pixels a map is small: measured, see benchmarks/README.md."""
-
-
-def is_small(x: Tensor) -> bool:
-    """Whether a map (..., H, W) is small."""
-    return x.shape[-2] * x.shape[-1] <= SMALL_MAP
-
 
 def _images(x: Tensor) -> Tensor:
     """A large map (C, B, H, W) as images (B, C, H, W), channels last in memory."""
@@ -33,8 +23,8 @@ def _images(x: Tensor) -> Tensor:
 
 
 def dense(x: Tensor) -> Tensor:
-    """The map (C, B, H, W) in the memory layout of its size; itself, if it has it already."""
-    return x.contiguous() if is_small(x) else _images(x).transpose(0, 1)
+    """The map (C, B, H, W) with its channels last in memory; itself, if it is so already."""
+    return _images(x).transpose(0, 1)
 
 
 def _rows(x: Tensor) -> Tensor:
@@ -48,25 +38,6 @@ def _map(rows: Tensor, like: Tensor) -> Tensor:
 
 
 def sepconv(
-    x: Tensor, depthwise: list[Tensor], dilations: list[int], pointwise: list[Tensor], eps: float
-) -> Tensor:
-    """S times (depthwise convolution, pointwise convolution, batch norm) of small maps.
-
-    Args:
-        x: (C, B, H, W), read by all S; or (S, C, B, H, W), one map each.
-        depthwise: S kernels (C, k, k), of any odd sizes k; stride 1, "same" padding.
-        dilations: S dilations.
-        pointwise: S matrices (C', C).
-        eps: of the batch norm.
-
-    Returns:
-        (S, C', B, H, W).
-    """
-    mixed = _mix_pixels(x, depthwise, dilations)
-    return batch_norm(_mix_channels(mixed, torch.stack(pointwise)), eps)
-
-
-def sepconv_large(
     x: Tensor, depthwise: Tensor, dilation: int, pointwise: Tensor, eps: float, *, rectify: bool
 ) -> Tensor:
     """Depthwise convolution, pointwise convolution and batch norm of a large map.
@@ -90,45 +61,6 @@ def sepconv_large(
     mixed = _Depthwise.apply(images, depthwise, dilation)  # type: ignore[no-untyped-call]
     rows = _PointwiseNorm.apply(_rows(mixed.transpose(0, 1)), pointwise, eps, rectify)  # type: ignore[no-untyped-call]
     return _map(rows, x)
-
-
-@lru_cache(maxsize=64)
-def _shifts(
-    kernel: int, dilation: int, height: int, width: int, device: torch.device, dtype: torch.dtype
-) -> Tensor:
-    """The (k^2, P, P) matrices that shift a map of P pixels by each tap's offset, zero outside.
-
-    Entry [tap, p, q] is 1 where output pixel q reads input pixel p through that tap.
-    """
-    radius = dilation * (kernel - 1) // 2
-    row = torch.arange(height).repeat_interleave(width)
-    column = torch.arange(width).repeat(height)
-    taps = [
-        (row[:, None] == row + dy) & (column[:, None] == column + dx)
-        for dy in range(-radius, radius + 1, dilation)
-        for dx in range(-radius, radius + 1, dilation)
-    ]
-    return torch.stack(taps).to(device=device, dtype=dtype)
-
-
-def _mix_pixels(x: Tensor, weights: list[Tensor], dilations: list[int]) -> Tensor:
-    """Depthwise convolutions of small maps: (S, C, B, H, W)."""
-    *_, batch, height, width = x.shape
-    channels, pixels = weights[0].shape[0], height * width
-    mixers = torch.stack(
-        [
-            (
-                w.flatten(1) @ _shifts(w.shape[-1], d, height, width, w.device, w.dtype).flatten(1)
-            ).view(channels, pixels, pixels)
-            for w, d in zip(weights, dilations, strict=True)
-        ]
-    )
-    return (x.flatten(-2) @ mixers).view(-1, channels, batch, height, width)
-
-
-def _mix_channels(x: Tensor, weight: Tensor) -> Tensor:
-    """1x1 convolutions of small maps: x (S, C, B, H, W) by weight (S, C', C), or without the S."""
-    return (weight @ x.flatten(-3)).view(*weight.shape[:-1], *x.shape[-3:])
 
 
 def _convolve(images: Tensor, weight: Tensor, dilation: int) -> Tensor:
@@ -289,7 +221,7 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def pointwise(x: Tensor, weight: Tensor) -> Tensor:
     """1x1 convolution of x (C, B, H, W) by weight (C', C)."""
-    return _mix_channels(x, weight) if is_small(x) else _map(_rows(x) @ weight.T, x)
+    return _map(_rows(x) @ weight.T, x)
 
 
 def batch_norm(
@@ -301,41 +233,26 @@ def batch_norm(
     the conservation laws hold for batch statistics.
 
     Args:
-        x: (..., C, B, H, W).
+        x: (C, B, H, W).
         eps: added to the variance.
-        scale: (C), of the affine transformation after it; x has no leading dimensions then.
+        scale: (C), of the affine transformation after it.
         shift: (C), likewise.
     """
     # Under autocast x may be of half precision; statistics and node sums must not be.
     x = x.to(torch.promote_types(x.dtype, torch.float32))
-    if not is_small(x):
-        out = F.batch_norm(_images(x), None, None, scale, shift, training=True, eps=eps)
-        return out.transpose(0, 1)
-    # A channel of a small map is a row in memory, so this is a layer norm.
-    x = F.layer_norm(x, x.shape[-3:], eps=eps)
-    if scale is not None and shift is not None:
-        x = x * scale.view(-1, 1, 1, 1) + shift.view(-1, 1, 1, 1)
-    return x
+    out = F.batch_norm(_images(x), None, None, scale, shift, training=True, eps=eps)
+    return out.transpose(0, 1)
 
 
 def stem(images: Tensor, weight: Tensor) -> Tensor:
     """The stem's 3x3 convolution, images (B, C, H, W) by weight (C', C, 3, 3): (C', B, H, W)."""
-    if is_small(images):
-        return F.conv2d(images, weight, padding=1).transpose(0, 1).contiguous()
     images = images.contiguous(memory_format=torch.channels_last)
     return F.conv2d(images, weight, padding=1).transpose(0, 1)
 
 
 def max_pool(x: Tensor) -> Tensor:
     """3x3 max pool, stride 1, padding 1, of (C, B, H, W)."""
-    # Of a map of any size: the library's kernel is vectorised over channels only.
-    return dense(F.max_pool2d(_images(x), 3, stride=1, padding=1).transpose(0, 1))
-
-
-@lru_cache(maxsize=16)
-def _averages(height: int, width: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    mixer = _shifts(3, 1, height, width, device, dtype).sum(0)
-    return mixer / mixer.sum(0)
+    return F.max_pool2d(_images(x), 3, stride=1, padding=1).transpose(0, 1)
 
 
 @lru_cache(maxsize=16)
@@ -353,8 +270,6 @@ def _box(channels: int, device: torch.device, dtype: torch.dtype) -> Tensor:
 def avg_pool(x: Tensor) -> Tensor:
     """3x3 average pool, stride 1, padding 1 that is not counted, of (C, B, H, W)."""
     height, width = x.shape[-2:]
-    if is_small(x):
-        return (x.flatten(-2) @ _averages(height, width, x.device, x.dtype)).view_as(x)
     # A sum by convolution, then a division: several times faster than the pooling kernel.
     total = _convolve(_images(x), _box(len(x), x.device, x.dtype), 1)
     return total.transpose(0, 1) * _shares(height, width, x.device, x.dtype)
@@ -362,45 +277,37 @@ def avg_pool(x: Tensor) -> Tensor:
 
 def concatenate(maps: list[Tensor]) -> Tensor:
     """Maps (C, B, H, W) one after the other along the channels."""
-    if is_small(maps[0]):
-        return torch.cat(maps)
     return torch.cat([_images(x) for x in maps], 1).transpose(0, 1)
 
 
 def average(x: Tensor) -> Tensor:
     """Global average pool of (C, B, H, W): (B, C)."""
-    if is_small(x):
-        means: Tensor = x.mean((2, 3)).T
-        return means
     # Summed over rows so that the gradient has its channels last, too.
     return _rows(x).view(x.shape[1], -1, x.shape[0]).mean(1)
 
 
-def weighted_dots(gradients: list[Tensor], blocks: list[Tensor], weights: Tensor) -> Tensor:
-    """Sum of weight * gradient * output over samples, channels and pixels.
+def weighted_dots(
+    direct: Tensor | None, path: Tensor | None, outputs: Sequence[Tensor], weights: Tensor
+) -> Tensor:
+    """Sums of weight * gradient * output over samples, channels and pixels.
 
     Args:
-        gradients: G maps, (C, B, H, W) each.
-        blocks: outputs, (K, C, B, H, W) each.
+        direct: the first gradient, (C, B, H, W); None is 0.
+        path: the second one.
+        outputs: K maps (C, B, H, W).
         weights: (M, B), M weightings of the samples.
 
     Returns:
-        (G, M, K of all blocks), float64.
+        (K, 2, M), float64.
     """
-    if is_small(blocks[0]):
-        spread = weights.to(gradients[0].dtype)[:, None, :, None, None]
-        weighted = torch.cat([gradient * spread for gradient in gradients]).flatten(1)
-        dots = torch.cat([weighted @ block.flatten(1).T for block in blocks], 1)
-        return dots.view(len(gradients), len(weights), -1).double()
     # Once through each output, while it is in the cache; the weights come after the pixels.
-    maps = [gradient.permute(1, 2, 3, 0) for gradient in gradients]
+    maps = [None if part is None else part.permute(1, 2, 3, 0) for part in (direct, path)]
+    none = outputs[0].new_zeros(outputs[0].shape[1])
     dots = torch.stack(
         [
-            (gradient * out).flatten(1).sum(1)
-            for block in blocks
-            for out in block.permute(0, 2, 3, 4, 1)
-            for gradient in maps
+            none if part is None else (part * out.permute(1, 2, 3, 0)).flatten(1).sum(1)
+            for out in outputs
+            for part in maps
         ]
     ).double()
-    dots = (dots @ weights.double().T).view(-1, len(maps), len(weights))
-    return dots.permute(1, 2, 0)
+    return (dots @ weights.double().T).view(len(outputs), 2, -1)
