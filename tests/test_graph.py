@@ -26,3 +26,9 @@ def test_an_edge_is_left_out_where_there_is_another_way() -> None:
 def test_edges_are_read_by_name() -> None:
     dot = 'digraph {\n\t0[label = "all", color = "0"];\n\t1[label = "page"];\n\t1 -> 0\n}'
     assert graph.edges(dot) == {("page", "all")}
+
+
+def test_the_rules_of_experiments_are_one() -> None:
+    assert graph.called("_search_E1") == graph.called("_search12_figures_E-1.a") == "search"
+    assert graph.called("_figures_E1") == "figures"
+    assert graph.called("_tables") == "tables"

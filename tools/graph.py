@@ -38,10 +38,15 @@ def asked() -> str:
 
 
 def edges(dot: str) -> Edges:
-    """The edges of a graph in Snakemake's words, by the names of the rules."""
-    names = dict(re.findall(r'^\s*(\d+)\[label = "(\w+)', dot, re.MULTILINE))
+    """The edges of a graph in Snakemake's words, by what the rules are called here."""
+    names = dict(re.findall(r'^\s*(\d+)\[label = "([\w.-]+)', dot, re.MULTILINE))
     found = re.findall(r"^\s*(\d+) -> (\d+)$", dot, re.MULTILINE)
-    return {(names[source], names[target]) for source, target in found}
+    return {(called(names[source]), called(names[target])) for source, target in found}
+
+
+def called(rule: str) -> str:
+    """A rule's name without the mark of our own, and without its experiment."""
+    return re.sub(r"^_(search|figures)\d*_.*", r"\1", rule).removeprefix("_")
 
 
 def reduced(graph: Edges) -> Edges:

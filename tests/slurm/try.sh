@@ -102,7 +102,7 @@ cat > "$tmp/try.yaml" <<SCALE
 scale: try
 datasets:
   digits: {source: digits, test_fraction: 0.2, train_samples: 96}
-search:
+defaults:
   space: {cells: 2, nodes: 2, channels: 4}
   alpha: {lr: 0.01}
   train: {epochs: ${EPOCHS:-600}, batch_size: 24}
@@ -118,8 +118,9 @@ experiments:
       - {method: darts, set: {run: {minutes: 1}}}
       - {method: snas, set: {run: {threads: 2}, train: {epochs: 2}}}
 SCALE
-preempted=E5_dsnas_bi_digits_s0
-limited=E5_darts_bi_digits_s0
+# Conditions; each has one seed.
+preempted=E5_dsnas_bi_digits
+limited=E5_darts_bi_digits
 
 run() { # a folder of its own, options of Snakemake
 	local place=$1
@@ -133,16 +134,16 @@ queue() { # Snakemake's jobs, oldest first, one line each; what is submitted aga
 }
 
 # 3. Without Slurm: what has to come out.
-run plain --cores 2 trajectories > "$tmp/plain.log" 2>&1 || { cat "$tmp/plain.log"; exit 1; }
+run plain --cores 2 _trajectories > "$tmp/plain.log" 2>&1 || { cat "$tmp/plain.log"; exit 1; }
 
 # 4. Through Slurm. When dsnas is under way, a job in the higher partition wants the only GPU.
 slurm=(--slurm-status-command squeue --slurm-keep-successful-logs
 	--slurm-init-seconds-before-status-checks 5 --latency-wait 10)
-run slurm --profile workflow/profiles/slurm "${slurm[@]}" trajectories > "$tmp/slurm.log" 2>&1 &
+run slurm --profile workflow/profiles/slurm "${slurm[@]}" _trajectories > "$tmp/slurm.log" 2>&1 &
 snakemake=$!
 urgent=
 while kill -0 "$snakemake" 2> /dev/null; do
-	if [ -z "$urgent" ] && grep -qs "  epoch " "$tmp/slurm/logs/try/searches/$preempted.log"; then
+	if [ -z "$urgent" ] && grep -qs "  epoch " "$tmp/slurm/logs/try/experiments/E5/$preempted-0.log"; then
 		urgent=$(sbatch --parsable --partition=urgent --gpus=1 --time=1 --output=/dev/null --wrap="sleep 5")
 	fi
 	# Slurm looks at limits every half minute, and calls what ended in between a TIMEOUT, finished or
@@ -155,25 +156,25 @@ while kill -0 "$snakemake" 2> /dev/null; do
 done
 wait "$snakemake" || { cat "$tmp/slurm.log"; exit 1; }
 # The same profile in the other way to name it, for the rule with resources of its own.
-run slurm --workflow-profile profiles/slurm "${slurm[@]}" dynamics > "$tmp/dynamics.log" 2>&1 ||
-	{ cat "$tmp/dynamics.log"; exit 1; }
+run slurm --workflow-profile profiles/slurm "${slurm[@]}" results/try/experiments/E5/tables/searches.parquet \
+	> "$tmp/tables.log" 2>&1 || { cat "$tmp/tables.log"; exit 1; }
 
 # 5. What was seen.
 failed=0
 check() { # what has to hold, a command that says whether
 	if "${@:2}"; then echo "ok      $1"; else echo "FAILED  $1"; failed=1; fi
 }
-states() { queue State | sed -n "s/^rule_search_wildcards_$1 //p" | xargs; }
-restarts() { queue RestartCnt | sed -n "s/^rule_search_wildcards_$1 //p" | xargs; }
+states() { queue State | sed -n "s/^rule__search_E5_wildcards_$1 //p" | xargs; }
+restarts() { queue RestartCnt | sed -n "s/^rule__search_E5_wildcards_$1 //p" | xargs; }
 resumes() { # where SIGTERM stopped it is where it went on, each time
 	local said stopped resumed
-	said=$(cat "$tmp/slurm/.snakemake/slurm_logs/rule_search/$1"/*.log)
+	said=$(cat "$tmp/slurm/.snakemake/slurm_logs/rule__search_E5/$1"/*.log)
 	stopped=$(grep -oP "stopped by SIGTERM after epoch \K\d+" <<< "$said" | sort -nu | xargs)
 	resumed=$(grep -oP "resumed after epoch \K\d+" <<< "$said" | sort -nu | xargs)
 	echo "        $1: stopped after epoch ${stopped:-?}, resumed after epoch ${resumed:-?}"
 	[ -n "$stopped" ] && [ "$stopped" = "$resumed" ]
 }
-hashes() { (cd "$tmp/$1/results/try" && sha256sum data/*/*.parquet trajectories/*/*.parquet); }
+hashes() { (cd "$tmp/$1/results/try" && sha256sum datasets/*/*.parquet experiments/*/trajectories/*/*.parquet); }
 
 queue JobID:6,State:11,MinMemory:10,TimeLimit:10,NumCPUs:5,tres-per-job:14,RestartCnt:4
 check "the preempted search was requeued" [ "$(restarts "$preempted")" = 1 ]
@@ -185,16 +186,16 @@ check "every job asked for what its rule says" diff <(
 	queue MinMemory:10,TimeLimit:10,NumCPUs:5,tres-per-job:14 | sort -u
 ) <(
 	sort <<-JOBS
-		rule_dynamics 4000M 30:00 1 N/A
-		rule_prepare_wildcards_digits 2000M 30:00 1 N/A
-		rule_search_wildcards_$limited 1500M 1:00 1 N/A
-		rule_search_wildcards_$limited 1500M 30:00 1 N/A
-		rule_search_wildcards_$preempted 1200M 1:00:00 1 gres:gpu:1
-		rule_search_wildcards_E5_snas_bi_digits_s0 1500M 1:00:00 2 N/A
+		rule__tables_wildcards_E5 4000M 30:00 1 N/A
+		rule__dataset_wildcards_digits 2000M 30:00 1 N/A
+		rule__search_E5_wildcards_$limited 1500M 1:00 1 N/A
+		rule__search_E5_wildcards_$limited 1500M 30:00 1 N/A
+		rule__search_E5_wildcards_$preempted 1200M 1:00:00 1 gres:gpu:1
+		rule__search_E5_wildcards_E5_snas_bi_digits 1500M 1:00:00 2 N/A
 	JOBS
 )
 check "no device stands behind the GPU, and auto took the CPU" \
-	grep -q '"device": "cpu"' "$tmp/slurm/results/try/trajectories/$preempted/manifest.json"
+	grep -q '"device": "cpu"' "$tmp/slurm/results/try/experiments/E5/trajectories/${preempted}_s0/manifest.json"
 check "every Parquet file is the one that came out without Slurm" diff <(hashes plain) <(hashes slurm)
-check "and is what its manifest says" wiring verify "$tmp"/slurm/results/try/trajectories/*
+check "and is what its manifest says" wiring verify "$tmp"/slurm/results/try/experiments/E5/trajectories/*
 exit "$failed"
