@@ -27,6 +27,7 @@ from tests.code_edits import (
 )
 from wiring.cli import app
 from wiring.config import load_scale
+from wiring.config.plugins import SOURCES, built_in
 from wiring.provenance import (
     EXCLUDED,
     STAGES,
@@ -37,6 +38,7 @@ from wiring.provenance import (
     files_behind,
     method_digest,
     plugin_digest,
+    source_digest,
 )
 from wiring.provenance.imports import Package
 from wiring.provenance.meaning import meaning
@@ -424,6 +426,7 @@ def test_all_that_a_command_imports_is_behind_its_stage() -> None:
 def test_all_that_is_shipped_is_behind_a_stage() -> None:
     """A file that is read under a name that no string spells would be missed."""
     known = {path for stage in STAGES for path in files_behind(stage)}
+    known |= {path for source in built_in(SOURCES) for path in files_behind("data", source)}
     words = {".md", ".LICENSE", ".typed", ".py", ".pyc"}
     for path in CODE.rglob("*"):
         if path.is_file() and path.suffix not in words and path.name != "py.typed":
@@ -471,6 +474,7 @@ def digests(place: Path) -> dict[str, str]:
         found = {
             **{stage: code_digest(stage) for stage in STAGES},
             **{method: method_digest(method) for method in METHODS},
+            **{source: source_digest(source) for source in built_in(SOURCES)},
         }
     for each in CACHES:
         each.cache_clear()
@@ -497,10 +501,11 @@ TABLES = {"dynamics", "claims", "figures", "report"}
         ("costs", {"trajectories"}),
         ("trainer", {"trajectories"}),
         ("writer", {"trajectories"}),
-        ("settings", {"data", "trajectories", *TABLES}),
+        ("settings", {"trajectories", *TABLES}),
         ("scale", {"claims", "figures", "report"}),
         ("preparing", {"data"}),
-        ("shipped data", {"data"}),
+        ("a source", {"folder"}),
+        ("shipped data", {"fashion"}),
         ("a pattern", TABLES),
         ("a table", TABLES),
         ("a verdict", {"claims", "report"}),
@@ -534,6 +539,7 @@ def test_other_layout_and_words_everywhere_make_nothing_stale(place: Path) -> No
     ("role", "stale"),
     [
         ("a method", set()),
+        ("a source", set()),
         ("a verdict", set()),
         ("a pattern", TABLES),  # collected from their package, as figures are
         ("a figure", {"figures", "report"}),

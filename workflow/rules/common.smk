@@ -3,7 +3,7 @@ from functools import cache
 from pathlib import Path
 
 from wiring.errors import InputError
-from wiring.provenance import code_digest, method_digest
+from wiring.provenance import code_digest, method_digest, source_digest
 from wiring.study import read_study
 
 # Found beside the rules, wherever the working directory is.

@@ -1,4 +1,7 @@
 rule _dataset:
+    input:
+        # A file or folder of the user's own, if the dataset names one: read anew when it changes.
+        lambda wildcards: SCALE.datasets[wildcards.dataset].path or [],
     output:
         train=f"{RESULTS}/datasets/{{dataset}}/train.parquet",
         test=f"{RESULTS}/datasets/{{dataset}}/test.parquet",
@@ -9,6 +12,7 @@ rule _dataset:
         "../../environment.yml"
     params:
         code=code_digest("data"),
+        source=lambda wildcards: source_digest(SCALE.datasets[wildcards.dataset].source),
         dataset=lambda wildcards: SCALE.datasets[wildcards.dataset].model_dump_json(),
         out=subpath(output.train, parent=True),
     shell:

@@ -14,7 +14,7 @@ from wiring.provenance.imports import Closure, Package
 from wiring.provenance.meaning import Meaning, meaning
 from wiring.provenance.stages import COLLECTORS, EXCLUDED, PLUGINS, STAGES
 
-METHODS = "wiring.methods"
+METHODS, SOURCES = "wiring.methods", "wiring.sources"
 OURS = Package(Path(__file__).parents[1], EXCLUDED, PLUGINS, COLLECTORS)
 
 
@@ -42,12 +42,23 @@ def method_digest(method: str) -> str:
     return plugin_digest(METHODS, method)
 
 
-def files_behind(stage: str, method: str | None = None) -> list[Path]:
-    """The files that a stage's results depend on; with a method, those of one of its searches."""
+def source_digest(source: str) -> str:
+    """SHA-256 of what a source of data adds to the code of all datasets."""
+    return plugin_digest(SOURCES, source)
+
+
+def files_behind(stage: str, plugin: str | None = None) -> list[Path]:
+    """The files that a stage's results depend on.
+
+    Args:
+        stage: one of :data:`STAGES`.
+        plugin: a method (a source) of which the results are; without, those of all are meant.
+    """
     modules = _stage(stage).modules
     found = {*(OURS.modules[module] for module in modules), *OURS.files(modules)}
-    if method is not None:
-        found.update(_plugin(_entry_point(METHODS, method), stage)[0])
+    if plugin is not None:
+        (group,) = (group for group, loader in PLUGINS.items() if loader == stage)
+        found.update(_plugin(_entry_point(group, plugin), stage)[0])
     return sorted(found)
 
 
@@ -81,7 +92,8 @@ def _is_ours(module: str) -> bool:
 
 
 def _entry_point(group: str, name: str) -> EntryPoint:
-    (point,) = entry_points(group=group, name=name)
+    # A package that is installed and on the path too is seen twice.
+    (point,) = {each.value: each for each in entry_points(group=group, name=name)}.values()
     return point
 
 

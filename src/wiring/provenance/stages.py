@@ -29,7 +29,7 @@ EXCLUDED: dict[str, str] = {
 The package `wiring` itself stands for its own `__init__` alone.
 """
 
-PLUGINS: dict[str, str] = {"wiring.methods": "trajectories"}
+PLUGINS: dict[str, str] = {"wiring.methods": "trajectories", "wiring.sources": "data"}
 """Group of entry points -> the stage that loads its members; each is digested by itself."""
 
 COLLECTORS: dict[str, str] = {

@@ -9,7 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from wiring.config.model import Model, Seed
-from wiring.data.sources.digits import NAMES, digits
+from wiring.data.sources.digits import digits
+from wiring.data.sources.names import DIGITS
 from wiring.data.sources.source import Content, Facts, Samples, Source
 
 TEST_SHARE = 0.2
@@ -67,4 +68,4 @@ class DigitPairs(Source):
 
         train = draw(order[held_out:], self.settings.train)
         test = draw(order[:held_out], self.settings.test)
-        return Content(train, test, NAMES, {"scikit_learn": version("scikit-learn")})
+        return Content(train, test, DIGITS, {"scikit_learn": version("scikit-learn")})

@@ -6,13 +6,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wiring.data.sources.names import DIGITS
 from wiring.data.sources.source import Content, Facts, Samples, Source
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-
-NAMES = tuple(map(str, range(10)))
 
 
 class Digits(Source):
@@ -26,7 +25,7 @@ class Digits(Source):
         """The whole set."""
         images, labels = digits()
         origin = {"scikit_learn": version("scikit-learn")}
-        return Content(Samples(images[:, None], labels), None, NAMES, origin)
+        return Content(Samples(images[:, None], labels), None, DIGITS, origin)
 
 
 def digits() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:

@@ -4,21 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wiring.data.sources.names import FASHION
 from wiring.data.sources.source import Content, Facts, Samples, Source
 from wiring.files import sha256
-
-NAMES = (
-    "t-shirt",
-    "trouser",
-    "pullover",
-    "dress",
-    "coat",
-    "sandal",
-    "shirt",
-    "sneaker",
-    "bag",
-    "ankle boot",
-)
 
 
 class Fashion(Source):
@@ -38,4 +26,4 @@ class Fashion(Source):
         path = Path(__file__).with_name("fashion.npz")
         with np.load(path, allow_pickle=False) as file:
             samples = Samples(file["images"][:, None], file["labels"].astype(np.int64))
-        return Content(samples, None, NAMES, {"file_sha256": sha256(path)})
+        return Content(samples, None, FASHION, {"file_sha256": sha256(path)})

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from wiring.data.sources.fashion import NAMES
+from wiring.data.sources.names import FASHION
 from wiring.data.sources.source import Content, Facts, Samples, Source
 from wiring.errors import InputError
 
@@ -82,7 +82,7 @@ class FashionMNIST(Source):
         return Content(
             Samples(images[:, None], labels.astype(np.int64)),
             Samples(test_images[:, None], test_labels.astype(np.int64)),
-            NAMES,
+            FASHION,
             {"url": URL, **{file.name: file.content for file in self.files}},
         )
 
