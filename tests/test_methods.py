@@ -1,25 +1,38 @@
 """Alpha's gradients against brute-force twins, in float64."""
 
+# ruff: noqa: ARG002  # the arguments are the protocol's
+
 from __future__ import annotations
 
+import json
+import random
+from io import BytesIO
 from itertools import permutations, product
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from tests.test_cost import LABELS, measure
 
 from benchmarks import plain
+from tests.test_measure import LABELS, measure
 from tests.test_space import CPU, images, make
-from wiring.config import SpaceConfig
+from wiring.config import DatasetConfig, SearchConfig, SpaceConfig
+from wiring.data.dataset import Dataset, load
+from wiring.data.prepare import prepare
 from wiring.errors import InputError
 from wiring.measure import sample_statistics
 from wiring.methods.common import one_hot
 from wiring.methods.dsnas import DSNAS
 from wiring.methods.protocol import Context, load_method
+from wiring.search import Search
+from wiring.search.passes import Passes
 from wiring.space import Candidates, Draw
 
 METHODS = ["darts", "dsnas", "proxylessnas", "snas"]
-MOMENT = Context(temperature=0.7)
+TEMPERATURE = 0.7
+MOMENT = Context(progress=(1 - TEMPERATURE) / (1 - 0.03))
+"""When SNAS's temperature, which falls from 1 to 0.03, is 0.7."""
 SEED = 11
 
 
@@ -52,7 +65,7 @@ def surrogate(
     if name == "darts":
         z = masked.softmax(-1)
     elif name == "snas":
-        z = relaxed(alpha, candidates, SEED, MOMENT.temperature)
+        z = relaxed(alpha, candidates, SEED, TEMPERATURE)
     else:
         z = torch.zeros_like(draw.gates)
         for row, columns in enumerate(draw.active):
@@ -67,7 +80,7 @@ def test_unified_form(name: str, seed: int) -> None:
     _, net, x, alpha, candidates = parts(seed, forbid_ops={"0-2": ("none", "sep_conv_3x3")})
     method = load_method(name)
     draw = method.draw(alpha, candidates, torch.Generator().manual_seed(SEED), MOMENT)
-    record, _ = measure(net, x, draw, LABELS)
+    record = measure(net, x, draw, LABELS)
     found = method.gradient(alpha, candidates, draw, record.cost.sum(0), MOMENT)
     z = draw.gates.clone().requires_grad_()
     loss = sample_statistics(plain.forward(net, x, z), LABELS).loss.mean()
@@ -85,12 +98,12 @@ def test_reparametrised_gradients_are_autograd_through_everything(name: str) -> 
     _, net, x, alpha, candidates = parts(1)
     method = load_method(name)
     draw = method.draw(alpha, candidates, torch.Generator().manual_seed(SEED), MOMENT)
-    record, _ = measure(net, x, draw, LABELS)
+    record = measure(net, x, draw, LABELS)
     found = method.gradient(alpha, candidates, draw, record.cost.sum(0), MOMENT)
     alpha.requires_grad_()
     z = alpha.softmax(-1)
     if name == "snas":
-        z = relaxed(alpha, candidates, SEED, MOMENT.temperature)
+        z = relaxed(alpha, candidates, SEED, TEMPERATURE)
     torch.testing.assert_close(draw.gates, z.detach(), rtol=1e-12, atol=1e-15)
     loss = sample_statistics(plain.forward(net, x, z), LABELS).loss.mean()
     (twin,) = torch.autograd.grad(loss, alpha)
@@ -101,7 +114,7 @@ def test_proxylessnas_gradient_is_autograd_through_straight_through_gates() -> N
     _, net, x, alpha, candidates = parts(2)
     method = load_method("proxylessnas")
     draw = method.draw(alpha, candidates, torch.Generator().manual_seed(SEED), MOMENT)
-    record, _ = measure(net, x, draw, LABELS)
+    record = measure(net, x, draw, LABELS)
     found = method.gradient(alpha, candidates, draw, record.cost.sum(0), MOMENT)
     alpha.requires_grad_()
     rows = []
@@ -132,7 +145,7 @@ def test_snas_expected_gradient_by_finite_differences() -> None:
     gradients = []
     for seed in noise:
         draw = method.draw(alpha, candidates, torch.Generator().manual_seed(seed), MOMENT)
-        record, _ = measure(net, x, draw, LABELS)
+        record = measure(net, x, draw, LABELS)
         cost = record.cost.sum(0)
         gradients.append(method.gradient(alpha, candidates, draw, cost, MOMENT))
     found = torch.stack(gradients).mean(0)
@@ -196,7 +209,7 @@ def test_dsnas_expected_gradient_by_enumeration() -> None:
     costs, expected = {}, torch.zeros_like(alpha)
     for columns in product(range(3), repeat=2):
         draw = one_hot(torch.tensor(columns), alpha)
-        record, _ = measure(net, x, draw, LABELS)
+        record = measure(net, x, draw, LABELS)
         costs[columns] = record.cost.sum(0)
         weight = p[0, columns[0]] * p[1, columns[1]]
         expected += weight * method.gradient(alpha, candidates, draw, costs[columns], MOMENT)
@@ -233,7 +246,7 @@ def test_forbidden_and_fixed_ops_never_move(name: str) -> None:
     generator = torch.Generator().manual_seed(0)
     for _ in range(20):
         draw = method.draw(alpha, candidates, generator, MOMENT)
-        record, _ = measure(net, x, draw, LABELS)
+        record = measure(net, x, draw, LABELS)
         gradient = method.gradient(alpha, candidates, draw, record.cost.sum(0), MOMENT)
         assert gradient[~candidates.mask].abs().max() == 0
         assert gradient[space.edges.index("0-3")].abs().max() < 1e-15
@@ -245,3 +258,128 @@ def test_forbidden_and_fixed_ops_never_move(name: str) -> None:
 def test_unknown_method_names_the_known_ones() -> None:
     with pytest.raises(InputError, match=r"'enas'.*darts, dsnas, proxylessnas, snas"):
         load_method("enas")
+
+
+class Remembering(DSNAS):
+    """All that a method may bring: state, an optimizer, global chance, fewer candidates."""
+
+    wants_loss = True
+
+    def __init__(self) -> None:
+        self.mean = torch.zeros(())
+
+    def gradient(self, alpha, candidates, draw, cost, context):
+        """A moving average of costs that also asks for passes, and draws where it should not."""
+        again = context.loss.cost(draw, held_out=True)
+        torch.testing.assert_close(again, cost, rtol=1e-4, atol=1e-6)
+        noise = torch.rand(()) + np.random.random() + random.random()
+        self.mean = 0.5 * self.mean + cost.abs().mean()
+        gradient = super().gradient(alpha, candidates, draw, cost, context)
+        return gradient / (1 + self.mean) * noise
+
+    def optimizer(self, alpha, config):
+        return torch.optim.SGD([alpha], config.lr, momentum=0.9)
+
+    def probabilities(self, alpha, candidates):
+        return alpha.sigmoid() * candidates.mask
+
+    def epoch_done(self, alpha, candidates, context):
+        assert context.epochs == round(context.progress * 4)
+        row = context.epochs - 1
+        return candidates.fixed(row, candidates.columns[row][-1]) if context.epochs < 4 else None
+
+    def select(self, alpha, candidates):
+        return (None, *(columns[0] for columns in candidates.columns[1:]))
+
+    def state_dict(self):
+        return {"mean": self.mean}
+
+    def load_state_dict(self, state):
+        self.mean = state["mean"]
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("data")
+    prepare(
+        DatasetConfig(source="digits", test_fraction=0.9, train_samples=48), folder / "d", folder
+    )
+    return load(folder / "d")
+
+
+def tiny(**changes: object) -> SearchConfig:
+    base: dict[str, object] = {
+        "experiment": "E1",
+        "dataset": "d",
+        "method": "dsnas",
+        "level": "single",
+        "seed": 3,
+        "space": {"cells": 1, "nodes": 2, "channels": 2},
+        "alpha": {"lr": 0.05},
+        "train": {"epochs": 4, "batch_size": 16},
+    }
+    return SearchConfig.model_validate({**base, **changes})
+
+
+def kept(state: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint gives back."""
+    buffer = BytesIO()
+    torch.save(state, buffer)
+    buffer.seek(0)
+    return torch.load(buffer, weights_only=True)
+
+
+@pytest.mark.parametrize("level", ["single", "bi"])
+def test_all_that_a_method_brings_survives_a_checkpoint(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch, level: str
+) -> None:
+    monkeypatch.setattr("wiring.search.search.load_method", lambda *_: Remembering())
+    whole = Search(tiny(level=level), digits, CPU)
+    rows = [row for _ in range(2) for row in whole.run_epoch()]
+    state = kept(whole.state_dict())
+    rows += [row for _ in range(2) for row in whole.run_epoch()]
+    random.seed(0)
+    np.random.seed(0)
+    resumed = Search(tiny(level=level), digits, CPU)
+    resumed.load_state_dict(state)
+    for _ in range(2):
+        list(resumed.run_epoch())
+    assert torch.equal(whole.alpha, resumed.alpha)
+    assert whole.candidates.columns == resumed.candidates.columns
+    assert [len(columns) for columns in whole.candidates.columns] == [1, 1, 1, 8, 8]
+    last = [row.values for row in rows if row.table == "steps"][-1]
+    # The third edge was decided after this window, in which the two before it were.
+    assert np.isinf(last["alpha"]).sum(-1).tolist() == [7, 7, 7, 0, 0]
+    np.testing.assert_allclose(last["probability"][4], whole.alpha.detach()[4].sigmoid())
+    genotype = json.loads([row.values for row in rows if row.table == "epochs"][-1]["genotype"])
+    assert genotype["0-2"] == genotype["1-3"] == "none"
+    assert genotype["1-2"] == "sep_conv_5x5"
+
+
+def test_equal_seeds_seed_the_global_generators_alike(digits: Dataset) -> None:
+    drawn = []
+    for seed in (3, 3, 4):
+        Search(tiny(seed=seed), digits, CPU)
+        drawn.append((torch.rand(1).item(), np.random.random(), random.random()))
+    assert drawn[0] == drawn[1]
+    assert not set(drawn[0]) & set(drawn[2])
+
+
+def test_passes_leave_weights_and_gradients_as_they_were(digits: Dataset) -> None:
+    search = Search(tiny(), digits, CPU)
+    passes = Passes(search.net, amp=False)
+    x, y, _ = next(search.batches["train"].epoch())
+    passes.train = passes.held_out = (x, y)
+    draw = load_method("darts").evaluation(search.alpha, search.candidates)
+    for weight in search.net.parameters():
+        weight.grad = torch.ones_like(weight)
+    before = [weight.detach().clone() for weight in search.net.parameters()]
+    cost, slopes = passes.slopes(draw, held_out=False)
+    with passes.moved(slopes, -1e-3):
+        assert float((draw.gates * passes.cost(draw, held_out=True)).sum()) != float(
+            (draw.gates * cost).sum()
+        )
+    assert any(slope.any() for slope in slopes)
+    for weight, old in zip(search.net.parameters(), before, strict=True):
+        assert torch.equal(weight, old)
+        assert (weight.grad == 1).all()

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from wiring.config import DatasetConfig, ScaleConfig, SearchConfig
 from wiring.config.model import Model
+from wiring.config.plugins import METHODS, names
 from wiring.errors import InputError
 from wiring.job.stops import Stops
 from wiring.study import read_study
@@ -86,6 +87,21 @@ def schema() -> None:
     from wiring.config.schema import scale_schema
 
     typer.echo(scale_schema(), nl=False)
+
+
+@app.command()
+def check(
+    methods: Annotated[list[str], typer.Argument(help="Methods, built-in or of other packages.")],
+) -> None:
+    """Try whether a method keeps what the search relies on, in seconds, before it runs."""
+    for unknown in set(methods) - set(names(METHODS)):
+        known = ", ".join(names(METHODS))
+        raise InputError(f"unknown method {unknown!r}, expected one of {known}")
+    from wiring.methods.check import faults
+
+    if found := [fault for method in methods for fault in faults(method)]:
+        _end("\n".join(found), FAILED)
+    typer.echo(f"{', '.join(methods)}: nothing to mend")
 
 
 @app.command()

@@ -13,6 +13,11 @@ def probabilities(alpha: Tensor, candidates: Candidates) -> Tensor:
     return alpha.masked_fill(~candidates.mask, -torch.inf).softmax(-1)
 
 
+def largest(strength: Tensor) -> tuple[int | None, ...]:
+    """The column of the largest strength of each edge, for the host."""
+    return tuple(strength.argmax(-1).tolist())
+
+
 def one_hot(columns: Tensor, like: Tensor) -> Draw:
     """The draw that takes one op per edge.
 

@@ -1,16 +1,43 @@
-"""What the search asks of a method."""
+"""What the search asks of a method, and what a method may ask of the search."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
 
-from wiring.config import plugins
+from wiring.config import AlphaConfig, plugins
 from wiring.config.search import MethodSettings, settings_model
 from wiring.space import Candidates, Draw
+
+Selected = tuple[int | None, ...]
+"""Per edge, the column of the op that is kept; None where the edge is not."""
+
+
+class Loss(Protocol):
+    """The loss of the step's own two batches, beyond the one pass that every step makes.
+
+    Single-level, both are the same batch. Whatever is asked here, the weights and their gradients
+    are afterwards what they were, to the bit.
+
+    Attributes:
+        rate: the weights' present learning rate.
+    """
+
+    rate: float
+
+    def cost(self, draw: Draw, *, held_out: bool) -> Tensor:
+        """The local costs dL/dZ summed over the cells, (edges, ops), at these gates."""
+
+    def slopes(self, draw: Draw, *, held_out: bool) -> tuple[Tensor, list[Tensor]]:
+        """The local costs, and the gradient of each of the weights, at these gates."""
+
+    def moved(self, direction: Sequence[Tensor], by: float) -> AbstractContextManager[None]:
+        """In here the weights are `w + by * direction`."""
 
 
 @dataclass(frozen=True)
@@ -20,18 +47,26 @@ class Context:
     Attributes:
         learns: whether alpha learns from this draw; else only the weights do (bi-level).
         progress: share of the epochs done, 0 to 1.
+        epochs: epochs of training done.
+        loss: further passes over the step's batches, for a method with `wants_loss`.
     """
 
     learns: bool = True
     progress: float = 0.0
+    epochs: int = 0
+    loss: Loss | None = None
 
 
 class Method(Protocol):
     """A differentiable NAS method in the unified form of docs/science.md.
 
     A method says how gates Z are drawn from alpha, and how the local costs C = dL/dZ become the
-    gradient of alpha. The search does the rest. Every tensor here is (edges, ops); an op that is
-    not among the candidates must get gate 0 and gradient 0.
+    gradient of alpha. The search does the rest. Every tensor here is (edges, ops), of alpha's
+    dtype; an op that is not among the candidates must get gate 0 and gradient 0, and an edge with
+    one candidate takes it whole.
+
+    These three functions are enough. What a method may bring besides stands in
+    :class:`wiring.methods.hooks.Hooks`; `wiring check METHOD` tries all of it.
     """
 
     def draw(
@@ -46,6 +81,30 @@ class Method(Protocol):
 
     def evaluation(self, alpha: Tensor, candidates: Candidates) -> Draw:
         """The gates that the method is evaluated with, without chance."""
+
+
+class Optimizer(Protocol):
+    """What turns `alpha.grad` into a step of alpha."""
+
+    def step(self) -> Any:
+        """Change alpha in place."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next steps depend on: tensors and plain values."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> Any:
+        """Go on where :meth:`state_dict` was taken."""
+
+
+def adam(alpha: Tensor, config: AlphaConfig) -> Optimizer:
+    """The published protocol's optimizer of alpha."""
+    return torch.optim.Adam(
+        [alpha],
+        config.lr,
+        (config.beta1, config.beta2),
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
 
 
 def load_method(name: str, settings: MethodSettings | None = None) -> Method:

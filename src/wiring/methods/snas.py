@@ -17,8 +17,8 @@ class SNAS:
     T falls from epoch to epoch (`settings.temperature`), so that the samples become one-hot.
     """
 
-    def __init__(self, settings: SNASSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: SNASSettings | None = None) -> None:
+        self.settings = settings or SNASSettings()
 
     def draw(
         self, alpha: Tensor, candidates: Candidates, generator: torch.Generator, context: Context

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,10 +16,12 @@ from wiring.config import SearchConfig
 from wiring.data.batches import Batches
 from wiring.data.dataset import Dataset
 from wiring.measure import Measurement, SampleSums, Window, measure
-from wiring.methods.common import probabilities
+from wiring.methods import chance
+from wiring.methods.hooks import Hooks
 from wiring.methods.protocol import Context, load_method
 from wiring.search.evaluate import TestSet
 from wiring.search.follow import Followed
+from wiring.search.passes import Passes
 from wiring.search.sgd import SGD
 from wiring.space import Candidates, Draw, Supernet
 from wiring.trajectory import Shape
@@ -35,7 +38,8 @@ class Search:
     """Everything that a search changes, and the steps that change it.
 
     All chance comes from CPU generators seeded by the config, so draws, batches and augmentation
-    are the same on every device. Weights that take no part in a step are left alone by it: no
+    are the same on every device; the global generators are seeded too, for methods that draw from
+    them all the same. Weights that take no part in a step are left alone by it: no
     momentum, no weight decay.
 
     Args:
@@ -52,9 +56,11 @@ class Search:
     def __init__(self, config: SearchConfig, dataset: Dataset, device: torch.device) -> None:
         self.config, self.space, self.device = config, config.space, device
         self.method = load_method(config.method, config.method_settings)
+        self.hooks = Hooks.of(self.method)
         self.candidates = Candidates.of(self.space, device)
         self.shape = Shape(self.space.cells, self.space.edges, self.space.ops)
-        seeds = np.random.SeedSequence(config.seed).generate_state(4).tolist()
+        *seeds, everything = np.random.SeedSequence(config.seed).generate_state(5).tolist()
+        chance.seed(everything)
         weights, alphas, data, draws = (torch.Generator().manual_seed(seed) for seed in seeds)
         self.data, self.draws = data, draws
         self._build(dataset, weights, alphas)
@@ -72,11 +78,10 @@ class Search:
         size = (len(space.edges), len(space.ops))
         alpha = torch.randn(size, generator=alphas, dtype=torch.float64) * config.alpha.init_std
         self.alpha = nn.Parameter(alpha.to(self.device))
-        w, a = config.weights, config.alpha
+        w = config.weights
         self.weight_optimizer = SGD(self.net.parameters(), w.momentum, w.weight_decay, w.grad_clip)
-        self.alpha_optimizer = torch.optim.Adam(
-            [self.alpha], a.lr, (a.beta1, a.beta2), weight_decay=a.weight_decay, fused=True
-        )
+        self.alpha_optimizer = self.hooks.optimizer(self.alpha, config.alpha)
+        self.passes = Passes(self.net, amp=config.run.amp) if self.hooks.wants_loss else None
 
     def _batch(self, dataset: Dataset, data: torch.Generator) -> None:
         """The batches of each split, and the samples that are followed."""
@@ -111,13 +116,19 @@ class Search:
 
     def context(self, split: str) -> Context:
         """When and what for the gates of a pass over a split are drawn."""
-        return Context(split == self.config.learning_split, self.progress)
+        learns = split == self.config.learning_split
+        return Context(learns, self.progress, self.trained, self.passes)
+
+    @property
+    def trained(self) -> int:
+        """Epochs done in which weights and alpha learnt."""
+        train = self.config.train
+        return min(max(self.epoch - train.frozen_epochs, 0), train.epochs)
 
     @property
     def progress(self) -> float:
-        """Share of the epochs done, 0 to 1; frozen ones do not count."""
-        train = self.config.train
-        return min(max((self.epoch - train.frozen_epochs) / train.epochs, 0.0), 1.0)
+        """Share of the training epochs done, 0 to 1."""
+        return self.trained / self.config.train.epochs
 
     @property
     def rate(self) -> float:
@@ -141,8 +152,13 @@ class Search:
         sums = dict.fromkeys(self.batches, SampleSums())
         held_out = self.batches["search"].cycle() if "search" in self.batches else None
         for done, (x, y, _) in enumerate(self.batches["train"].epoch(), start=1):
+            x_held, y_held = x, y
             if held_out is not None:
                 x_held, y_held, _ = next(held_out)
+            if self.passes is not None:
+                self.passes.train, self.passes.held_out = (x, y), (x_held, y_held)
+                self.passes.rate = self.rate
+            if held_out is not None:
                 self.step("search", x_held, y_held, windows["search"], trains=trains)
             self.step("train", x, y, windows["train"], trains=trains)
             self.steps += 1
@@ -152,6 +168,8 @@ class Search:
                     yield Row("steps", self._window_row(split, window))
                 windows = {split: Window(self.space, self.device) for split in self.batches}
         rate = self.rate if trains else 0.0
+        if trains:
+            self._narrow()
         sums["test"] = self.test.evaluate(
             self.net, self.method.evaluation(self.alpha, self.candidates)
         )
@@ -199,6 +217,13 @@ class Search:
         """Descend along the gradients that the measurement left."""
         self.weight_optimizer.step(self.rate)
 
+    def _narrow(self) -> None:
+        """Let the method take candidates away, now that an epoch has trained."""
+        done, epochs = self.context(self.config.learning_split), self.config.train.epochs
+        done = replace(done, epochs=done.epochs + 1, progress=(done.epochs + 1) / epochs)
+        left = self.hooks.epoch_done(self.alpha, self.candidates, done)
+        self.candidates = left or self.candidates
+
     def _window_ends(self) -> set[int]:
         """The steps of an epoch at which its windows end."""
         steps, windows = self.batches["train"].steps_per_epoch, self.config.train.windows_per_epoch
@@ -216,7 +241,7 @@ class Search:
             "steps": window.steps,
             "samples": window.samples,
             "alpha": alpha.masked_fill(~self.candidates.mask, -torch.inf).cpu().numpy(),
-            "probability": probabilities(alpha, self.candidates).cpu().numpy(),
+            "probability": self.hooks.probabilities(alpha, self.candidates).cpu().numpy(),
             **row,
         }
 
@@ -237,10 +262,10 @@ class Search:
         return self.method.draw(self.alpha, self.candidates, noise, context)
 
     def genotype(self) -> dict[str, str]:
-        """The most probable op of each edge."""
-        columns = probabilities(self.alpha.detach(), self.candidates).argmax(-1).tolist()
+        """The op that the method keeps on each edge, by its own rule; `none`: it keeps no edge."""
+        columns = self.hooks.select(self.alpha.detach(), self.candidates)
         return {
-            str(edge): self.space.ops[column]
+            str(edge): "none" if column is None else self.space.ops[column]
             for edge, column in zip(self.space.edges, columns, strict=True)
         }
 
@@ -254,6 +279,9 @@ class Search:
             "weight_optimizer": self.weight_optimizer.state_dict(),
             "alpha_optimizer": self.alpha_optimizer.state_dict(),
             "generators": [self.data.get_state(), self.draws.get_state()],
+            "chance": chance.states(),
+            "candidates": self.candidates.columns,
+            "method": self.hooks.state_dict(),
             "batches": {split: batches.state_dict() for split, batches in self.batches.items()},
         }
 
@@ -267,5 +295,8 @@ class Search:
         self.alpha_optimizer.load_state_dict(state["alpha_optimizer"])
         for generator, saved in zip((self.data, self.draws), state["generators"], strict=True):
             generator.set_state(saved.cpu())
+        chance.restore(state["chance"])
+        self.candidates = self.candidates.limited(state["candidates"])
+        self.hooks.load_state_dict(state["method"])
         for split, batches in self.batches.items():
             batches.load_state_dict(state["batches"][split])

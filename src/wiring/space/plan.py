@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,12 +36,14 @@ class Draw:
         unit: every active gate is exactly 1, so that nothing needs scaling.
         resting: per edge the active ops whose gate is 0: evaluated for their cost, while their
             weights take no part in the step. Empty: there are none.
+        memory: what the method's gradient wants to know of this draw, for nobody else.
     """
 
     gates: Tensor
     active: tuple[tuple[int, ...], ...]
     unit: bool = False
     resting: tuple[tuple[int, ...], ...] = ()
+    memory: Any = None
 
 
 class Slot(NamedTuple):
@@ -156,10 +158,14 @@ class Candidates:
     Attributes:
         columns: per edge, the allowed columns of `space.ops`, for the host.
         mask: (edges, ops) bool, the same for the device.
+        edges: the edges' names, in the order of the rows.
+        ops: the ops' names, in the order of the columns.
     """
 
     columns: tuple[tuple[int, ...], ...]
     mask: Tensor
+    edges: tuple[Edge, ...] = ()
+    ops: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, space: SpaceConfig, device: torch.device) -> Candidates:
@@ -167,7 +173,24 @@ class Candidates:
         columns = tuple(
             tuple(space.ops.index(op) for op in space.choices(edge)) for edge in space.edges
         )
-        mask = torch.zeros(len(columns), len(space.ops), dtype=torch.bool)
+        return cls((), torch.empty(0, device=device), space.edges, space.ops).limited(columns)
+
+    def limited(self, columns: tuple[tuple[int, ...], ...]) -> Candidates:
+        """The same edges and ops, with these columns allowed."""
+        mask = torch.zeros(len(columns), len(self.ops), dtype=torch.bool)
         for row, allowed in enumerate(columns):
             mask[row, list(allowed)] = True
-        return cls(columns, mask.to(device))
+        return Candidates(columns, mask.to(self.mask.device), self.edges, self.ops)
+
+    def fixed(self, row: int, column: int) -> Candidates:
+        """The same, but one edge has one op left."""
+        return self.limited((*self.columns[:row], (column,), *self.columns[row + 1 :]))
+
+    def column(self, op: str) -> int | None:
+        """The column of an op; None where the space does not have it."""
+        return self.ops.index(op) if op in self.ops else None
+
+    @property
+    def undecided(self) -> Tensor:
+        """(edges, 1) bool: more than one op is left."""
+        return self.mask.sum(-1, keepdim=True) > 1

@@ -1,0 +1,342 @@
+"""Try a method before it runs: each fault here would pass a search in silence."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wiring.config import SpaceConfig
+from wiring.config.search import AlphaConfig, MethodSettings
+from wiring.errors import InputError
+from wiring.methods import chance
+from wiring.methods.hooks import Hooks
+from wiring.methods.protocol import Context, Method, load_method
+from wiring.space import Candidates, Draw, active_mask
+
+CPU = torch.device("cpu")
+SPACE = SpaceConfig.model_validate(
+    {
+        "fix_edges": {"0-3": "sep_conv_3x3"},
+        "forbid_ops": {"0-2": ["none", "sep_conv_3x3"], "2-3": ["skip_connect"]},
+    }
+)
+"""Interventions of every kind: an op that may not be taken, an edge with one op left."""
+SEED, EPOCHS, STEPS = 7, 4, 3
+ALPHA = AlphaConfig(lr=0.1, weight_decay=0.0)
+
+
+def faults(name: str, settings: MethodSettings | None = None) -> tuple[str, ...]:
+    """What is wrong with a method, a sentence each.
+
+    Args:
+        name: a method registered under the entry-point group `wiring.methods`.
+        settings: its own; its defaults when absent.
+    """
+    try:
+        load_method(name, settings)
+    except InputError as error:
+        return (str(error),)
+    return faults_of(name, lambda: load_method(name, settings))
+
+
+def faults_of(name: str, make: Callable[[], Method]) -> tuple[str, ...]:
+    """What is wrong with the methods that `make` makes, a sentence each, each said once."""
+    before = chance.states()
+    found = []
+    try:
+        for trial in (_leaves_chance_alone, _repeats, _resumes):
+            chance.restore(before)
+            try:
+                trial(make)
+            except _Fault as fault:
+                found.append(f"{name}: {fault}")
+    finally:
+        chance.restore(before)
+    return tuple(dict.fromkeys(found))
+
+
+class _Fault(Exception):  # noqa: N818
+    """What is wrong, in words that follow the method's name."""
+
+
+class _Toy:
+    """A loss in closed form for who asks for passes: L = |Z w - t|^2 / 2, t of either batch."""
+
+    rate = 0.1
+
+    def __init__(self) -> None:
+        shape = (len(SPACE.edges), len(SPACE.ops))
+        generator = torch.Generator().manual_seed(SEED)
+        made = torch.randn(3, *shape, generator=generator, dtype=torch.float64)
+        self._weights, self._targets = made[0], made[1:]
+
+    def cost(self, draw: Draw, *, held_out: bool) -> Tensor:
+        return self.slopes(draw, held_out=held_out)[0]
+
+    def slopes(self, draw: Draw, *, held_out: bool) -> tuple[Tensor, list[Tensor]]:
+        off = draw.gates * self._weights - self._targets[int(held_out)]
+        active = active_mask(draw.active, (len(off), off.shape[1]), CPU)
+        return self._weights * off * active, [draw.gates * off]
+
+    @contextmanager
+    def moved(self, direction: Sequence[Tensor], by: float) -> Iterator[None]:
+        kept = self._weights
+        self._weights = kept + by * direction[0]
+        yield
+        self._weights = kept
+
+
+class _Walk:
+    """The part of a search that a method has a say in, on made-up costs."""
+
+    def __init__(self, method: Method) -> None:
+        self.method, self.hooks = method, Hooks.of(method)
+        self.candidates = Candidates.of(SPACE, CPU)
+        self.draws = torch.Generator().manual_seed(SEED)
+        generator = torch.Generator().manual_seed(SEED + 1)
+        shape = (len(SPACE.edges), len(SPACE.ops))
+        start = torch.randn(shape, generator=generator, dtype=torch.float64)
+        self.alpha = torch.nn.Parameter(start)
+        self.optimizer = _try("optimizer", self.hooks.optimizer, self.alpha, ALPHA)
+        self.loss = _Toy() if self.hooks.wants_loss else None
+        self.epochs = self.steps = 0
+        self.history: list[Tensor] = []
+
+    def context(self, *, learns: bool) -> Context:
+        return Context(learns, self.epochs / EPOCHS, self.epochs, self.loss)
+
+    def draw(self, *, learns: bool) -> Draw:
+        context = self.context(learns=learns)
+        return self._drawn("draw", self.alpha, self.candidates, self.draws, context)
+
+    def evaluation(self) -> Draw:
+        return self._drawn("evaluation", self.alpha, self.candidates)
+
+    def _drawn(self, name: str, *arguments: Any) -> Draw:
+        draw = self._ask(name, *arguments)
+        if not isinstance(draw, Draw):
+            raise _Fault(f"{name} returns {type(draw).__name__}, expected a wiring.space.Draw")
+        return draw
+
+    def cost(self, draw: Draw) -> Tensor:
+        """Made up, but 0 as it is where nothing was evaluated."""
+        generator = torch.Generator().manual_seed(self.steps)
+        cost = torch.randn(self.alpha.shape, generator=generator, dtype=torch.float64)
+        cost[:, SPACE.ops.index("none")] = 0
+        return cost * active_mask(draw.active, (len(cost), cost.shape[1]), CPU)
+
+    def gradient(self, draw: Draw) -> Any:
+        context = self.context(learns=True)
+        arguments = (self.alpha, self.candidates, draw, self.cost(draw), context)
+        return self._ask("gradient", *arguments)
+
+    def _ask(self, name: str, *arguments: Any) -> Any:
+        before = self.alpha.detach().clone()
+        given = _try(name, getattr(self.method, name), *arguments)
+        if not torch.equal(self.alpha.detach(), before):
+            raise _Fault(f"{name} changes alpha: expected only the optimizer to")
+        return given
+
+    def epoch(self) -> None:
+        """Draw, learn and step as a search does, and look at all that the method gives."""
+        for _ in range(STEPS):
+            _of_draw(self.draw(learns=False), self.candidates)
+            draw = self.draw(learns=True)
+            _of_draw(draw, self.candidates)
+            gradient = self.gradient(draw)
+            _of_gradient(gradient, self.candidates)
+            self.history += [draw.gates, gradient]
+            self.alpha.grad = gradient
+            _try("optimizer.step", self.optimizer.step)
+            self.steps += 1
+        self.epochs += 1
+        done = self.context(learns=True)
+        left = _try("epoch_done", self.hooks.epoch_done, self.alpha, self.candidates, done)
+        if left is not None:
+            self._narrow(left)
+        _of_evaluation(self)
+        _of_strength(self)
+
+    def _narrow(self, left: Candidates) -> None:
+        pairs = zip(left.columns, self.candidates.columns, strict=True)
+        if not all(new and set(new) <= set(old) for new, old in pairs):
+            raise _Fault(
+                "epoch_done gives an edge no op, or one that it may not take: expected fewer of "
+                "the candidates that there were, one at least"
+            )
+        self.candidates = left
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "alpha": self.alpha.detach(),
+            "draws": self.draws.get_state(),
+            "candidates": self.candidates.columns,
+            "optimizer": self.optimizer.state_dict(),
+            "method": self.hooks.state_dict(),
+            "chance": chance.states(),
+            "counts": [self.epochs, self.steps],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.alpha.data.copy_(state["alpha"])
+        self.draws.set_state(state["draws"])
+        self.candidates = self.candidates.limited(state["candidates"])
+        _try("optimizer.load_state_dict", self.optimizer.load_state_dict, state["optimizer"])
+        _try("load_state_dict", self.hooks.load_state_dict, state["method"])
+        chance.restore(state["chance"])
+        self.epochs, self.steps = state["counts"]
+
+
+def _try(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except _Fault:
+        raise
+    except Exception as error:  # whatever somebody else's code raises
+        raise _Fault(f"{what} raises {type(error).__name__}: {error}") from error
+
+
+def _leaves_chance_alone(make: Callable[[], Method]) -> None:
+    before = chance.states()
+    _whole(make)
+    for name, state in chance.states().items():
+        if not _same(state, before[name]):
+            raise _Fault(
+                f"draws from the global generator of {name}: expected only the one it is given"
+            )
+
+
+def _repeats(make: Callable[[], Method]) -> None:
+    before = chance.states()
+    first = _whole(make).history
+    chance.restore(before)
+    if not _same(first, _whole(make).history):
+        raise _Fault(
+            "draws differ although the generator's state is the same: expected all chance from it"
+        )
+
+
+def _resumes(make: Callable[[], Method]) -> None:
+    walk = _Walk(make())
+    for _ in range(EPOCHS // 2):
+        walk.epoch()
+    buffer = io.BytesIO()
+    torch.save(walk.state_dict(), buffer)
+    buffer.seek(0)
+    walk.history.clear()
+    for _ in range(EPOCHS // 2):
+        walk.epoch()
+    try:
+        state = torch.load(buffer, CPU, weights_only=True)
+    except UnpicklingError:
+        raise _Fault(
+            "state_dict, or that of its optimizer, holds what a checkpoint does not keep: expected "
+            "tensors and plain values"
+        ) from None
+    resumed = _Walk(make())
+    resumed.load_state_dict(state)
+    for _ in range(EPOCHS // 2):
+        resumed.epoch()
+    if not _same([*walk.history, walk.alpha], [*resumed.history, resumed.alpha]):
+        raise _Fault(
+            "goes another way once it is resumed from a checkpoint: expected state_dict to give, "
+            "and load_state_dict to take, all that it remembers"
+        )
+
+
+def _whole(make: Callable[[], Method]) -> _Walk:
+    walk = _Walk(make())
+    for _ in range(EPOCHS):
+        walk.epoch()
+    return walk
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equality to the bit of tensors, and of what holds tensors."""
+    if isinstance(one, Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)
+
+
+def _of_draw(draw: Draw, candidates: Candidates) -> None:
+    gates, mask = draw.gates, candidates.mask
+    _of_tensor("draw: gates", gates, mask)
+    if len(draw.active) != len(mask):
+        raise _Fault(f"draw: active has {len(draw.active)} rows, expected {len(mask)}, one an edge")
+    rows = zip(candidates.edges, draw.active, candidates.columns, gates.tolist(), strict=True)
+    for edge, columns, allowed, own in rows:
+        if list(columns) != sorted(set(columns) & set(allowed)):
+            raise _Fault(
+                f"draw: active is {columns} on edge {edge}, expected ascending columns among those "
+                f"that it may take, {allowed}"
+            )
+        for column, gate in enumerate(own):
+            if gate != 0 and column not in columns:
+                raise _Fault(
+                    f"draw: {candidates.ops[column]} on edge {edge} has the gate {gate:.3g} and "
+                    "is not active: expected 0"
+                )
+        if len(allowed) == 1 and own[allowed[0]] != 1:
+            raise _Fault(
+                f"draw: the one op left on edge {edge} has the gate {own[allowed[0]]:.3g}, "
+                "expected 1"
+            )
+        if draw.unit and any(own[column] != 1 for column in columns):
+            raise _Fault(f"draw: unit, but the gates of edge {edge} are not all 1: expected False")
+    for row, columns in enumerate(draw.resting):
+        if not set(columns) <= set(draw.active[row]) or any(gates[row, c] != 0 for c in columns):
+            raise _Fault(
+                f"draw: resting is {columns} on edge {candidates.edges[row]}, expected active "
+                "columns whose gate is 0"
+            )
+
+
+def _of_gradient(gradient: Any, candidates: Candidates) -> None:
+    if gradient is None:
+        raise _Fault("gradient is None, so that alpha never learns: expected a tensor")
+    _of_tensor("gradient", gradient, candidates.mask)
+
+
+def _of_evaluation(walk: _Walk) -> None:
+    first, second = (walk.evaluation() for _ in range(2))
+    _of_draw(first, walk.candidates)
+    if not torch.equal(first.gates, second.gates):
+        raise _Fault("evaluation differs from call to call: expected no chance in it")
+
+
+def _of_strength(walk: _Walk) -> None:
+    arguments = (walk.alpha.detach(), walk.candidates)
+    strength = _try("probabilities", walk.hooks.probabilities, *arguments)
+    _of_tensor("probabilities", strength, walk.candidates.mask)
+    if (strength < 0).any():
+        raise _Fault("probabilities: one is negative, expected 0 or more")
+    selected = _try("select", walk.hooks.select, *arguments)
+    columns = walk.candidates.columns
+    if len(selected) != len(columns):
+        raise _Fault(f"select gives {len(selected)} ops, expected {len(columns)}, one an edge")
+    for edge, column, allowed in zip(walk.candidates.edges, selected, columns, strict=True):
+        if column is not None and column not in allowed:
+            raise _Fault(f"select: {column} on edge {edge}, expected None or one of {allowed}")
+
+
+def _of_tensor(what: str, given: Any, mask: Tensor) -> None:
+    """A matrix that fits alpha's and is 0 where an op is not allowed."""
+    if not isinstance(given, Tensor):
+        raise _Fault(f"{what}: {type(given).__name__}, expected a tensor")
+    if given.shape != mask.shape or given.dtype != torch.float64:
+        raise _Fault(
+            f"{what}: {tuple(given.shape)} {given.dtype}, expected {tuple(mask.shape)}, (edges, "
+            "ops), and alpha's torch.float64"
+        )
+    if not given.isfinite().all():
+        raise _Fault(f"{what}: not finite, expected finite numbers")
+    if given[~mask].any():
+        raise _Fault(f"{what}: not 0 for an op that the edge may not take, expected 0")

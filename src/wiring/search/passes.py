@@ -1,0 +1,70 @@
+"""Further passes over the batches of a step, for the methods that ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from wiring.measure import measure
+from wiring.space import Draw, Supernet
+
+Batch = tuple[Tensor, Tensor]
+"""Normalised images (B, channels, H, W) and class indices (B)."""
+
+
+class Passes:
+    """The loss of the step's own batches; see :class:`wiring.methods.protocol.Loss`.
+
+    Args:
+        net: the supernet.
+        amp: forward in bfloat16 where that is safe.
+
+    Attributes:
+        rate: the weights' present learning rate.
+        train: the batch that the weights learn from.
+        held_out: the batch that alpha learns from.
+    """
+
+    train: Batch
+    held_out: Batch
+
+    def __init__(self, net: Supernet, *, amp: bool) -> None:
+        self._net, self._amp, self.rate = net, amp, 0.0
+
+    def cost(self, draw: Draw, *, held_out: bool) -> Tensor:
+        """The local costs summed over the cells, (edges, ops)."""
+        return self._measure(draw, held_out=held_out, weights=False)
+
+    def slopes(self, draw: Draw, *, held_out: bool) -> tuple[Tensor, list[Tensor]]:
+        """The local costs, and the gradient of each of the weights; 0 where one takes no part."""
+        weights = list(self._net.parameters())
+        kept = [weight.grad for weight in weights]
+        try:
+            for weight in weights:
+                weight.grad = None
+            cost = self._measure(draw, held_out=held_out, weights=True)
+            slopes = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
+        finally:
+            for weight, grad in zip(weights, kept, strict=True):
+                weight.grad = grad
+        return cost, slopes
+
+    @contextmanager
+    def moved(self, direction: Sequence[Tensor], by: float) -> Iterator[None]:
+        """In here the weights are `w + by * direction`."""
+        weights: list[Tensor] = list(self._net.parameters())
+        kept = [weight.detach().clone() for weight in weights]
+        try:
+            with torch.no_grad():
+                torch._foreach_add_(weights, list(direction), alpha=by)
+            yield
+        finally:
+            with torch.no_grad():
+                torch._foreach_copy_(weights, kept)
+
+    def _measure(self, draw: Draw, *, held_out: bool, weights: bool) -> Tensor:
+        x, y = self.held_out if held_out else self.train
+        return measure(self._net, x, y, draw, weights=weights, amp=self._amp).cost.sum(0)

@@ -1,0 +1,305 @@
+"""`wiring check`: a bad method for each fault, and every built-in one without any."""
+
+# ruff: noqa: ARG002  # the arguments are the protocol's
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from wiring.cli import app
+from wiring.config.search import known_methods
+from wiring.methods import chance
+from wiring.methods.check import faults, faults_of
+from wiring.methods.darts import DARTS
+from wiring.methods.dsnas import DSNAS
+from wiring.methods.protocol import adam
+from wiring.methods.snas import SNAS
+
+NONE = 0
+
+
+@pytest.mark.parametrize("name", known_methods())
+def test_every_installed_method_is_without_fault(name: str) -> None:
+    assert faults(name) == ()
+
+
+class OnForbidden(DARTS):
+    def evaluation(self, alpha, candidates):
+        return replace(super().evaluation(alpha, candidates), gates=alpha.detach().softmax(-1))
+
+
+class Inactive(DARTS):
+    def evaluation(self, alpha, candidates):
+        draw = super().evaluation(alpha, candidates)
+        return replace(draw, active=(*draw.active[:-1], draw.active[-1][1:]))
+
+
+class Descending(DSNAS):
+    def draw(self, *arguments):
+        draw = super().draw(*arguments)
+        return replace(draw, active=(draw.active[0] * 2, *draw.active[1:]))
+
+
+class FewRows(DARTS):
+    def evaluation(self, alpha, candidates):
+        draw = super().evaluation(alpha, candidates)
+        return replace(draw, active=draw.active[1:])
+
+
+class Halved(DARTS):
+    def evaluation(self, alpha, candidates):
+        draw = super().evaluation(alpha, candidates)
+        return replace(draw, gates=draw.gates / 2)
+
+
+class Untrue(DARTS):
+    def draw(self, *arguments):
+        return replace(super().draw(*arguments), unit=True)
+
+
+class Restless(DSNAS):
+    def draw(self, *arguments):
+        draw = super().draw(*arguments)
+        return replace(draw, resting=draw.active)
+
+
+class Tuple(DARTS):
+    def draw(self, *arguments):
+        return super().draw(*arguments).gates
+
+
+class Single(DARTS):
+    def draw(self, *arguments):
+        draw = super().draw(*arguments)
+        return replace(draw, gates=draw.gates.float())
+
+
+class Nothing(DARTS):
+    def gradient(self, *arguments):
+        return None
+
+
+class Transposed(DARTS):
+    def gradient(self, *arguments):
+        return super().gradient(*arguments).T
+
+
+class Infinite(DARTS):
+    def gradient(self, *arguments):
+        return super().gradient(*arguments) / 0
+
+
+class Moving(DARTS):
+    def gradient(self, *arguments):
+        return super().gradient(*arguments) + 1
+
+
+class Stepping(DARTS):
+    def gradient(self, alpha, *arguments):
+        alpha.detach().add_(1)
+        return super().gradient(alpha, *arguments)
+
+
+class Raising(DARTS):
+    def gradient(self, *arguments):
+        raise KeyError("beta")
+
+
+class Torch(DSNAS):
+    def draw(self, *arguments):
+        torch.rand(1)
+        return super().draw(*arguments)
+
+
+class NumPy(DSNAS):
+    def draw(self, *arguments):
+        np.random.random()
+        return super().draw(*arguments)
+
+
+class Python(DSNAS):
+    def draw(self, *arguments):
+        random.random()
+        return super().draw(*arguments)
+
+
+class Elsewhere(DSNAS):
+    ours = torch.Generator()
+
+    def draw(self, alpha, candidates, generator, context):
+        return super().draw(alpha, candidates, self.ours, context)
+
+
+class Chancy(DSNAS):
+    calls = 0
+
+    def evaluation(self, alpha, candidates):
+        self.calls += 1
+        generator = torch.Generator().manual_seed(self.calls)
+        return self.draw(alpha, candidates, generator, None)
+
+
+class Average(DSNAS):
+    """A moving average of the gradients: what it has seen decides what it does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean: Any = 0.0
+
+    def gradient(self, *arguments):
+        self.mean = 0.9 * self.mean + super().gradient(*arguments)
+        return self.mean
+
+
+class Kept(Average):
+    def state_dict(self):
+        return {"mean": self.mean}
+
+    def load_state_dict(self, state):
+        self.mean = state["mean"]
+
+
+class Pickled(Kept):
+    def state_dict(self):
+        return {"mean": np.asarray(self.mean), "self": self}
+
+
+class Regrowing(DARTS):
+    def epoch_done(self, alpha, candidates, context):
+        return candidates.limited(tuple(tuple(range(8)) for _ in candidates.columns))
+
+
+class Negative(DARTS):
+    def probabilities(self, alpha, candidates):
+        return alpha.masked_fill(~candidates.mask, 0)
+
+
+class Everywhere(DARTS):
+    def probabilities(self, alpha, candidates):
+        return alpha.sigmoid()
+
+
+class Few(DARTS):
+    def select(self, alpha, candidates):
+        return (None,)
+
+
+class Wild(DARTS):
+    def select(self, alpha, candidates):
+        return (NONE,) * len(alpha)
+
+
+@pytest.mark.parametrize(
+    ("method", "sentence"),
+    [
+        (OnForbidden, "gates: not 0 for an op that the edge may not take, expected 0"),
+        (Inactive, "on edge 2-3 has the gate .* and is not active: expected 0"),
+        (Descending, r"active is \((\d), \1\) on edge 0-2, expected ascending columns"),
+        (FewRows, "active has 4 rows, expected 5, one an edge"),
+        (Halved, "the one op left on edge 0-3 has the gate 0.5, expected 1"),
+        (Untrue, "unit, but the gates of edge 0-2 are not all 1: expected False"),
+        (Restless, "resting is .* on edge 0-2, expected active columns whose gate is 0"),
+        (Tuple, "draw returns Tensor, expected a wiring.space.Draw"),
+        (Single, r"\(5, 8\) torch.float32, expected \(5, 8\), .* and alpha's torch.float64"),
+        (Nothing, "gradient is None, so that alpha never learns: expected a tensor"),
+        (Transposed, r"gradient: \(8, 5\) torch.float64, expected \(5, 8\)"),
+        (Infinite, "gradient: not finite"),
+        (Moving, "gradient: not 0 for an op that the edge may not take"),
+        (Stepping, "gradient changes alpha: expected only the optimizer to"),
+        (Raising, "gradient raises KeyError: 'beta'"),
+        (Torch, "draws from the global generator of torch"),
+        (NumPy, "draws from the global generator of numpy"),
+        (Python, "draws from the global generator of python"),
+        (Elsewhere, "draws differ although the generator's state is the same"),
+        (Chancy, "evaluation differs from call to call: expected no chance in it"),
+        (Average, "goes another way once it is resumed from a checkpoint"),
+        (Pickled, "holds what a checkpoint does not keep: expected tensors and plain values"),
+        (Regrowing, "epoch_done gives an edge no op, or one that it may not take"),
+        (Negative, "probabilities: one is negative"),
+        (Everywhere, "probabilities: not 0 for an op that the edge may not take"),
+        (Few, "select gives 1 ops, expected 5, one an edge"),
+        (Wild, r"select: 0 on edge 0-2, expected None or one of \(1, 2, 3, 5, 6, 7\)"),
+    ],
+)
+def test_each_fault_is_one_sentence(method: type, sentence: str) -> None:
+    found = faults_of("mine", method)
+    assert len(set(found)) == len(found)
+    with pytest.raises(AssertionError, match=sentence):
+        raise AssertionError(found[0])
+    assert found[0].startswith("mine: ")
+    assert "\n" not in found[0]
+
+
+def test_a_state_that_is_kept_is_no_fault() -> None:
+    assert faults_of("mine", Kept) == ()
+
+
+def test_a_check_leaves_the_global_generators_as_they_were() -> None:
+    before = chance.states()
+    faults_of("mine", Python)
+    after = chance.states()
+    assert before["python"] == after["python"]
+    assert before["numpy"] == after["numpy"]
+    assert torch.equal(before["torch"], after["torch"])
+
+
+def test_an_optimizer_of_its_own_is_resumed_too() -> None:
+    class Forgetful:
+        """Adam, of which nothing is kept."""
+
+        def __init__(self, alpha, config):
+            self.step = adam(alpha, config).step
+
+        def state_dict(self):
+            return {}
+
+        def load_state_dict(self, state):
+            pass
+
+    class Mine(SNAS):
+        def optimizer(self, alpha, config):
+            return Forgetful(alpha, config)
+
+    (found,) = faults_of("mine", Mine)
+    assert "goes another way once it is resumed" in found
+
+
+def test_an_entry_point_that_cannot_be_imported_is_a_sentence_and_exit_code_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "broken-0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 0\n")
+    (info / "entry_points.txt").write_text("[wiring.methods]\nbroken = not_there.at_all:Method\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    sentence = "broken: its entry point not_there.at_all:Method cannot be imported: No module"
+    (found,) = faults("broken")
+    assert found.startswith(sentence)
+    known_methods.cache_clear()
+    try:
+        ended = CliRunner().invoke(app, ["check", "broken"])
+    finally:
+        monkeypatch.undo()
+        known_methods.cache_clear()
+    assert ended.exit_code == 1
+    assert sentence in ended.output
+
+
+def test_an_unknown_method_is_bad_input() -> None:
+    ended = CliRunner().invoke(app, ["check", "enas"])
+    assert ended.exit_code == 2
+    assert "unknown method 'enas', expected one of darts, dsnas" in ended.output
+
+
+def test_a_sound_method_ends_well() -> None:
+    ended = CliRunner().invoke(app, ["check", "dsnas"])
+    assert ended.exit_code == 0
+    assert ended.output == "dsnas: nothing to mend\n"
