@@ -17,7 +17,7 @@ import torch
 from benchmarks import plain
 from tests.test_measure import LABELS, measure
 from tests.test_space import CPU, images, make
-from wiring.config import DatasetConfig, SearchConfig, SpaceConfig
+from wiring.config import DatasetConfig, Edge, SearchConfig, SpaceConfig
 from wiring.data.dataset import Dataset, load
 from wiring.data.prepare import prepare
 from wiring.errors import InputError
@@ -249,10 +249,10 @@ def test_forbidden_and_fixed_ops_never_move(name: str) -> None:
         record = measure(net, x, draw, LABELS)
         gradient = method.gradient(alpha, candidates, draw, record.cost.sum(0), MOMENT)
         assert gradient[~candidates.mask].abs().max() == 0
-        assert gradient[space.edges.index("0-3")].abs().max() < 1e-15
+        assert gradient[space.edges.index(Edge(0, 3))].abs().max() < 1e-15
         assert draw.gates[~candidates.mask].abs().max() == 0
-        assert 4 in draw.active[space.edges.index("0-3")]
-        assert 0 not in draw.active[space.edges.index("2-3")]
+        assert 4 in draw.active[space.edges.index(Edge(0, 3))]
+        assert 0 not in draw.active[space.edges.index(Edge(2, 3))]
 
 
 def test_unknown_method_names_the_known_ones() -> None:

@@ -6,12 +6,17 @@ import torch
 from torch import Tensor
 
 from wiring.methods.common import probabilities, through_softmax
-from wiring.methods.protocol import Context
+from wiring.methods.protocol import Context, Selected
+from wiring.methods.selection import kept
+from wiring.methods.settings import KeepSettings
 from wiring.space import Candidates, Draw
 
 
 class DARTS:
     """The mixture Z = softmax(alpha), without chance."""
+
+    def __init__(self, settings: KeepSettings | None = None) -> None:
+        self.keep = (settings or KeepSettings()).keep
 
     def draw(
         self,
@@ -37,3 +42,7 @@ class DARTS:
     def evaluation(self, alpha: Tensor, candidates: Candidates) -> Draw:
         """The mixture itself."""
         return Draw(probabilities(alpha.detach(), candidates), candidates.columns)
+
+    def select(self, alpha: Tensor, candidates: Candidates) -> Selected:
+        """The strongest op of each edge, or DARTS's two inputs a node."""
+        return kept(self.keep, probabilities(alpha.detach(), candidates), candidates)

@@ -6,9 +6,9 @@ A method of another package declares its own model in the entry-point group
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import PositiveFloat
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from wiring.config.model import Model
 from wiring.config.search import MethodSettings, SearchConfig
@@ -30,6 +30,79 @@ class Temperature(Model):
         return self.start + (self.end - self.start) * progress
 
 
+class Ramp(Model):
+    """A weight that changes linearly from epoch to epoch.
+
+    Attributes:
+        start: in the first epoch.
+        end: what it would reach in the epoch after the last.
+    """
+
+    start: NonNegativeFloat
+    end: NonNegativeFloat
+
+    def at(self, progress: float) -> float:
+        """The weight when this share (0 to 1) of the epochs is done."""
+        return self.start + (self.end - self.start) * progress
+
+
+class KeepSettings(MethodSettings):
+    """A method without settings of its own but the wiring that it is said to keep.
+
+    Attributes:
+        keep: `strongest`: of each edge the strongest op, `none` like any other. `two_inputs`: of
+            each node the two edges whose strongest op other than `none` is strongest (DARTS).
+    """
+
+    keep: Literal["strongest", "two_inputs"] = "strongest"
+
+
+class DARTSSettings(KeepSettings):
+    """DARTS."""
+
+
+class DARTSSecondSettings(KeepSettings):
+    """DARTS, second order.
+
+    Attributes:
+        epsilon: length of the step along the held-out gradient of the weights by which the
+            product with the Hessian is a difference of two gradients.
+    """
+
+    epsilon: PositiveFloat = 0.01
+
+    def misfit(self, search: SearchConfig) -> str | None:
+        """Its costs are measured at other weights, behind the clamp."""
+        clamped = search.alpha.cost_clamp is not None
+        return "measures costs of its own: alpha.cost_clamp must be absent" if clamped else None
+
+
+class DSNASSettings(MethodSettings):
+    """DSNAS.
+
+    Attributes:
+        one_log: as the authors' analysis has it: one logarithm of the summed probabilities of the
+            sampled ops instead of a sum of logarithms, so that edge e has the weight
+            k p_e / sum p, with k edges.
+    """
+
+    one_log: bool = False
+
+
+class ProxylessNASSettings(MethodSettings):
+    """ProxylessNAS: what its public code does besides.
+
+    Attributes:
+        rest_where_none: an edge whose open op is `none` has no gradient.
+        rescale: after a step both alphas of a pair are shifted alike, so that the pair's
+            probability stays; the other ops' stay too if nothing but the pair moves (beta1 and
+            weight_decay 0).
+    """
+
+    rest_where_none: bool = False
+    rescale: bool = False
+
+
 class SNASSettings(MethodSettings):
     """SNAS.
 
@@ -47,3 +120,75 @@ class UniformSettings(MethodSettings):
     def misfit(self, search: SearchConfig) -> str | None:
         """Alpha plays no part, so it must not be said to learn."""
         return "samples without alpha: alpha.lr must be 0" if search.alpha.lr else None
+
+
+class GDASSettings(KeepSettings):
+    """GDAS.
+
+    Attributes:
+        temperature: of the softmax whose gradient stands in for the one-hot sample's.
+    """
+
+    temperature: Temperature = Temperature(start=10.0, end=0.1)
+
+
+class DrNASSettings(KeepSettings):
+    """DrNAS.
+
+    Attributes:
+        anchor: weight of the divergence from the flat Dirichlet distribution.
+    """
+
+    anchor: NonNegativeFloat = 1e-3
+
+
+class FairDARTSSettings(MethodSettings):
+    """FairDARTS.
+
+    Attributes:
+        zero_one: weight of the loss that draws every gate away from 1/2.
+        threshold: an op whose gate is not above it is not kept.
+        inputs: edges that a node keeps at most.
+    """
+
+    zero_one: NonNegativeFloat = 10.0
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.85
+    inputs: PositiveInt = 2
+
+
+class DARTSMinusSettings(KeepSettings):
+    """DARTS-.
+
+    Attributes:
+        skip: weight of the auxiliary skip connection.
+    """
+
+    skip: Ramp = Ramp(start=1.0, end=0.0)
+
+
+class BetaDARTSSettings(KeepSettings):
+    """beta-DARTS.
+
+    Attributes:
+        weight: of the mean log-sum-exp of alpha.
+    """
+
+    weight: Ramp = Ramp(start=0.0, end=50.0)
+
+
+class GAEASettings(KeepSettings):
+    """GAEA."""
+
+
+class SGASSettings(MethodSettings):
+    """SGAS: shares of the search's epochs (the paper: 9 and 5 of 50).
+
+    Attributes:
+        warm_up: share after which the first edge is decided.
+        every: share between two decisions.
+        inputs: a node with so many decided inputs loses its others.
+    """
+
+    warm_up: Annotated[float, Field(ge=0, le=1)] = 0.18
+    every: Annotated[float, Field(gt=0, le=1)] = 0.1
+    inputs: PositiveInt = 2
