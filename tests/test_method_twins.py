@@ -297,7 +297,7 @@ def test_the_shift_that_proxylessnas_leaves_out_is_of_first_order() -> None:
     shares = {}
     for kind in (torch.optim.Adam, torch.optim.SGD):
         method, alpha = ProxylessNAS(), torch.nn.Parameter(0.1 * normal(9, *SHAPE))
-        optimizer = kind([alpha], 0.003)
+        optimizer = kind([alpha], 1e-4)
         shift = update = 0.0
         for seed in range(100):
             draw, alpha.grad = learned(method, alpha, Context(), seed)
@@ -308,7 +308,7 @@ def test_the_shift_that_proxylessnas_leaves_out_is_of_first_order() -> None:
                     old, new = before[row, pair], alpha.detach()[row, pair]
                     own = float(new.logsumexp(-1) - old.logsumexp(-1))
                     first_order = float(old.softmax(-1) @ (new - old))
-                    assert own == pytest.approx(first_order, rel=1e-2, abs=1e-4)
+                    assert abs(own - first_order) <= float((new - old).abs().max()) ** 2
                     shift += abs(own)
                     update += float((new - old).abs().mean())
         shares[kind] = shift / update
