@@ -17,7 +17,7 @@ import torch
 from benchmarks import plain
 from tests.test_measure import LABELS, measure
 from tests.test_space import CPU, images, make
-from wiring.config import DatasetConfig, Edge, SearchConfig, SpaceConfig
+from wiring.config import DatasetConfig, Edge, SearchConfig, SpaceConfig, plugins
 from wiring.data.dataset import Dataset, load
 from wiring.data.prepare import prepare
 from wiring.errors import InputError
@@ -266,6 +266,7 @@ class Remembering(DSNAS):
     wants_loss = True
 
     def __init__(self) -> None:
+        super().__init__()
         self.mean = torch.zeros(())
 
     def gradient(self, alpha, candidates, draw, cost, context):
@@ -302,7 +303,7 @@ class Remembering(DSNAS):
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder = tmp_path_factory.mktemp("data")
     prepare(
-        DatasetConfig(source="digits", test_fraction=0.9, train_samples=48), folder / "d", folder
+        DatasetConfig(source="digits", test_fraction=0.02, train_samples=48), folder / "d", folder
     )
     return load(folder / "d")
 
@@ -383,3 +384,21 @@ def test_passes_leave_weights_and_gradients_as_they_were(digits: Dataset) -> Non
     for weight, old in zip(search.net.parameters(), before, strict=True):
         assert torch.equal(weight, old)
         assert (weight.grad == 1).all()
+
+
+LEARNING = [name for name in plugins.built_in(plugins.METHODS) if name != "uniform"]
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_every_method_searches_learns_and_resumes(digits: Dataset, name: str) -> None:
+    config = tiny(method=name, level="bi", train={"epochs": 2, "batch_size": 24})
+    whole, resumed = Search(config, digits, CPU), Search(config, digits, CPU)
+    before = whole.alpha.detach().clone()
+    list(whole.run_epoch())
+    resumed.load_state_dict(kept(whole.state_dict()))
+    for search in (whole, resumed):
+        rows = [row.values for row in search.run_epoch()]
+        assert all(np.isfinite(row["loss"]) for row in rows)
+    assert torch.equal(whole.alpha, resumed.alpha)
+    assert whole.candidates.columns == resumed.candidates.columns
+    assert (whole.alpha.detach() - before).abs().max() > 1e-4
