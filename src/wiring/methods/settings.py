@@ -14,22 +14,6 @@ from wiring.config.model import Model
 from wiring.config.search import MethodSettings, SearchConfig
 
 
-class Temperature(Model):
-    """Temperature of a relaxed draw: falls linearly from epoch to epoch.
-
-    Attributes:
-        start: in the first epoch.
-        end: what it would reach in the epoch after the last.
-    """
-
-    start: PositiveFloat = 1.0
-    end: PositiveFloat = 0.03
-
-    def at(self, progress: float) -> float:
-        """The temperature when this share (0 to 1) of the epochs is done."""
-        return self.start + (self.end - self.start) * progress
-
-
 class Ramp(Model):
     """A weight that changes linearly from epoch to epoch.
 
@@ -44,6 +28,13 @@ class Ramp(Model):
     def at(self, progress: float) -> float:
         """The weight when this share (0 to 1) of the epochs is done."""
         return self.start + (self.end - self.start) * progress
+
+
+class Temperature(Ramp):
+    """Temperature of a relaxed draw, which must not reach 0."""
+
+    start: PositiveFloat = 1.0
+    end: PositiveFloat = 0.03
 
 
 class KeepSettings(MethodSettings):
@@ -130,6 +121,7 @@ class GDASSettings(KeepSettings):
     """
 
     temperature: Temperature = Temperature(start=10.0, end=0.1)
+    follows_progress: ClassVar[bool] = True
 
 
 class DrNASSettings(KeepSettings):
@@ -164,6 +156,7 @@ class DARTSMinusSettings(KeepSettings):
     """
 
     skip: Ramp = Ramp(start=1.0, end=0.0)
+    follows_progress: ClassVar[bool] = True
 
 
 class BetaDARTSSettings(KeepSettings):
@@ -174,6 +167,7 @@ class BetaDARTSSettings(KeepSettings):
     """
 
     weight: Ramp = Ramp(start=0.0, end=50.0)
+    follows_progress: ClassVar[bool] = True
 
 
 class GAEASettings(KeepSettings):
@@ -192,3 +186,4 @@ class SGASSettings(MethodSettings):
     warm_up: Annotated[float, Field(ge=0, le=1)] = 0.18
     every: Annotated[float, Field(gt=0, le=1)] = 0.1
     inputs: PositiveInt = 2
+    follows_progress: ClassVar[bool] = True
