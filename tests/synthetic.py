@@ -93,8 +93,8 @@ def write_search(
             probability[row, 0] = np.clip(wanted, 0.001, 0.999)
             probability[row, 1:] = (1 - probability[row, 0]) * rest
         accuracy = 0.1 + 0.85 * time
-        for split in ("train", "search") if search.level == "bi" else ("train",):
-            gap = loss(time) - entropy(time) + (0.3 if split == "search" else 0.0)
+        for split in ("train", "validation") if search.level == "bi" else ("train",):
+            gap = loss(time) - entropy(time) + (0.3 if split == "validation" else 0.0)
             share = np.zeros((shape.cells, edges))
             share[-1] = gap / edges + inner * (inside - inside.mean())
             cost = np.repeat(share[:, :, None], ops, axis=2) + offset
@@ -110,7 +110,7 @@ def write_search(
                 "entropy_wrong": 2.0 - time,
             }
             writer.add(
-                "steps",
+                "windows",
                 {
                     "step": (epoch + 1) * 10,
                     "epoch": epoch,
@@ -127,6 +127,7 @@ def write_search(
                     "cost_wrong": np.full(cost.shape, one),
                     "credit_direct": share,
                     "credit_path": np.zeros_like(share),
+                    "credit_skip": np.zeros_like(share),
                     "credit_correct": -one * shape.cells * edges,
                     "credit_wrong": one * shape.cells * edges,
                     **scalars,
@@ -173,7 +174,7 @@ def write_search(
 
 def altered(trajectory: Trajectory, **arrays: np.ndarray) -> Trajectory:
     """The same trajectory with some fields of its steps replaced (shape (rows, ...))."""
-    steps = trajectory.steps
+    steps = trajectory.windows
     for name, values in arrays.items():
         place = steps.schema.get_field_index(name)
         field = steps.schema.field(name)

@@ -73,7 +73,7 @@ def test_validate_counts_the_searches(name: str) -> None:
 def test_verify_takes_whole_trajectories_and_names_a_damaged_file(tmp_path: Path) -> None:
     path = synthetic.write_search(tmp_path, synthetic.config(), synthetic.grows)
     assert "1 trajectories" in wiring("verify", path).output
-    steps = path / "steps.parquet"
+    steps = path / "windows.parquet"
     steps.write_bytes(steps.read_bytes() + b"x")
     assert re.search(rf"{steps}.*SHA-256", refused("verify", path))
 
@@ -138,10 +138,10 @@ def test_bad_input_ends_in_a_sentence(
             ["claims", "--scale-file"],
             "claims.thresholds.sign",
         ),
-        ({"report": {"moment": 1}}, ["figures"], "report.moment"),
+        ({"report": {"snapshot": 1}}, ["figures"], "report.snapshot"),
     ],
 )
-def test_bad_thresholds_and_moments_end_in_a_sentence(
+def test_bad_thresholds_and_snapshots_end_in_a_sentence(
     section: dict[str, Any], words: list[str], says: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "mine.yaml"

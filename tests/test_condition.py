@@ -69,7 +69,9 @@ def test_each_seed_is_as_if_it_ran_alone(data: Path, tmp_path: Path, ran: list[i
     assert (
         made(tmp_path, 2).manifest["files"] == Trajectory.read(tmp_path / "alone").manifest["files"]
     )
-    assert len({made(tmp_path, seed).manifest["files"]["steps.parquet"] for seed in (0, 1, 2)}) == 3
+    assert (
+        len({made(tmp_path, seed).manifest["files"]["windows.parquet"] for seed in (0, 1, 2)}) == 3
+    )
 
 
 def test_a_job_whose_results_were_removed_runs_nothing_again(
@@ -134,9 +136,9 @@ def other_data(folder: Path) -> None:
 
 
 def damage(folder: Path) -> None:
-    content = (folder / "steps.parquet").read_bytes()
-    (folder / "steps.parquet").unlink()
-    (folder / "steps.parquet").write_bytes(content[:-1] + b"x")
+    content = (folder / "windows.parquet").read_bytes()
+    (folder / "windows.parquet").unlink()
+    (folder / "windows.parquet").write_bytes(content[:-1] + b"x")
 
 
 def incomplete(folder: Path) -> None:

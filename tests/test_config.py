@@ -77,7 +77,11 @@ def changed(path: str, value: object) -> dict[str, object]:
         ("defaults/space/fix_edges", {"2-3": "nope"}, r"space.fix_edges.2-3: unknown op"),
         ("defaults/space/output_nodes", [1], r"output_nodes must be .* among \[2, 3\]"),
         ("datasets/digits/test_fraction", 1.5, r"digits.test_fraction: .*less than 1, got 1.5"),
-        ("datasets/digits/search_fraction", 0.0, r"search_fraction: .*greater than 0, got 0.0"),
+        (
+            "datasets/digits/validation_fraction",
+            0.0,
+            r"validation_fraction: .*greater than 0, got 0.0",
+        ),
         ("datasets/digits/label_noise", -0.1, r"label_noise: .*greater than or equal to 0"),
         (
             "datasets/digits/source",
@@ -708,7 +712,7 @@ def of_paper(*experiments: str) -> list[SearchConfig]:
 
 def test_paper_is_the_published_protocol() -> None:
     (dataset,) = PAPER.datasets.values()
-    assert (dataset.source, dataset.search_fraction) == ("cifar10", 0.5)
+    assert (dataset.source, dataset.validation_fraction) == ("cifar10", 0.5)
     assert (dataset.label_noise, dataset.train_samples) == (0, None)
     for s in of_paper(*EXPERIMENTS):
         assert s.space.channels == 16

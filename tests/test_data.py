@@ -262,12 +262,12 @@ def test_manifest_states_the_content(tmp_path: Path) -> None:
     prepare(DIGITS, tmp_path / "digits", tmp_path / "cache")
     data = load(tmp_path / "digits")
     counts = data.manifest["counts"]
-    mask = data.search_mask
+    mask = data.validation_mask
     for name, labels in {
         "train": data.train_clean_labels,
         "train_noisy": data.train_labels,
         "weights": data.train_clean_labels[~mask],
-        "search": data.train_clean_labels[mask],
+        "validation": data.train_clean_labels[mask],
         "test": data.test_labels,
     }.items():
         assert counts[name] == [int((labels == k).sum()) for k in range(10)], name
@@ -303,7 +303,7 @@ def test_splits_are_disjoint_stratified_and_the_noise_exact(
     config = digits(
         test_fraction=test,
         train_samples=kept,
-        search_fraction=search,
+        validation_fraction=search,
         label_noise=noise,
         split_seed=seed,
         noise_seed=seed + 1,
@@ -316,7 +316,7 @@ def test_splits_are_disjoint_stratified_and_the_noise_exact(
     assert len({*train.tolist(), *held.tolist()}) == len(train) + len(held)
     assert len(held) == round(test * 1797)
     assert len(train) == (kept or 1797 - len(held))
-    assert len(train) - int((~data.search_mask).sum()) == round(search * len(train))
+    assert len(train) - int((~data.validation_mask).sum()) == round(search * len(train))
     assert data.train_clean_labels.tolist() == target[train].tolist()
 
     # Each split holds each class's share to less than one sample.
@@ -329,7 +329,7 @@ def test_splits_are_disjoint_stratified_and_the_noise_exact(
         rest = torch.ones(1797, dtype=torch.bool)
         rest[held] = False
         shares(target[rest], data.train_clean_labels)
-    shares(data.train_clean_labels, data.train_clean_labels[data.search_mask])
+    shares(data.train_clean_labels, data.train_clean_labels[data.validation_mask])
 
     moved = data.train_labels != data.train_clean_labels
     assert int(moved.sum()) == round(noise * len(train)) == data.manifest["noisy_labels"]
@@ -351,7 +351,7 @@ def test_noise_seed_changes_labels_only_and_split_seed_the_splits(tmp_path: Path
     for name, changes in {"a": {}, "b": {"noise_seed": 1}, "c": {"split_seed": 1}}.items():
         prepare(digits(**changes), tmp_path / name, tmp_path)
     a, b, c = (pq.read_table(tmp_path / name / "train.parquet") for name in "abc")
-    for column in ("image", "clean_label", "search", "index"):
+    for column in ("image", "clean_label", "validation", "index"):
         assert a[column].equals(b[column])
     assert not a["label"].equals(b["label"])
     assert not a["index"].equals(c["index"])
@@ -364,8 +364,11 @@ def test_noise_seed_changes_labels_only_and_split_seed_the_splits(tmp_path: Path
         ({"train_samples": 9}, r"d\.train_samples: 9 is impossible, expected 10 "),
         ({"test_fraction": 0.001}, r"d\.test_fraction: splits 1797 samples into 2 and 1795"),
         ({"test_fraction": 0.999}, r"d\.test_fraction: splits 1797 samples into 1795 and 2"),
-        ({"search_fraction": 0.001}, r"d\.search_fraction: splits 1438 samples into 1 and 1437"),
-        ({"train_samples": 10}, r"d\.search_fraction: splits 10 samples into 5 and 5"),
+        (
+            {"validation_fraction": 0.001},
+            r"d\.validation_fraction: splits 1438 samples into 1 and 1437",
+        ),
+        ({"train_samples": 10}, r"d\.validation_fraction: splits 10 samples into 5 and 5"),
     ],
 )
 def test_impossible_splits_are_refused(
@@ -382,7 +385,7 @@ def test_impossible_cifar_splits_are_refused_before_the_download(
     source = described(b"", server.url)
     for changes, field in (
         ({"train_samples": 61}, "train_samples"),
-        ({"search_fraction": 0.01}, "search_fraction"),
+        ({"validation_fraction": 0.01}, "validation_fraction"),
     ):
         with pytest.raises(InputError, match=rf"datasets\.c\.{field}: "):
             prepare(
@@ -717,15 +720,18 @@ def test_constant_channel_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "sentence"),
     [
-        ([0] * 28 + [1, 2], r"search_fraction: of 60 samples, the part of 3 gets none of class 1"),
-        ([0] * 29 + [2], r"search_fraction: class 1 has 0 of 60 samples, expected at least 2"),
+        (
+            [0] * 28 + [1, 2],
+            r"validation_fraction: of 60 samples, the part of 3 gets none of class 1",
+        ),
+        ([0] * 29 + [2], r"validation_fraction: class 1 has 0 of 60 samples, expected at least 2"),
     ],
 )
 def test_split_without_a_class_is_refused(tmp_path: Path, labels: list[int], sentence: str) -> None:
     data = pack({name: batch(IMAGES, labels) for name in MEMBERS})
     copy = tmp_path / "copy.tar.gz"
     copy.write_bytes(data)
-    config = CIFAR.model_copy(update={"path": copy, "search_fraction": 0.05})
+    config = CIFAR.model_copy(update={"path": copy, "validation_fraction": 0.05})
     with pytest.raises(InputError, match=rf"datasets\.c\.{sentence}"):
         prepare(config, tmp_path / "c", tmp_path / "cache", small(described(data)))
     assert list(content(tmp_path)) == ["copy.tar.gz"]
@@ -1031,10 +1037,10 @@ def test_dataset_feeds_batches(tmp_path: Path) -> None:
         16,
         FULL,
         torch.Generator().manual_seed(0),
-        data.search_mask.nonzero()[:, 0],
+        data.validation_mask.nonzero()[:, 0],
     )
     for x, y, index in loader.epoch():
-        assert data.search_mask[index].all()
+        assert data.validation_mask[index].all()
         assert torch.equal(y, data.train_labels[index])
         assert x.shape == (16, 1, 8, 8)
     whole = normalise(data.train_images, data.mean, data.std)

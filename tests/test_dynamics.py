@@ -47,10 +47,10 @@ def test_tables_hold_what_the_trajectory_holds(tmp_path: Path) -> None:
     edges = edge_table(trajectory).set_index(["step", "edge"])
     ops = op_table(trajectory).set_index(["step", "edge", "op"])
     shape = trajectory.shape
-    probability = trajectory.array("probability", "search")
-    cost = trajectory.array("cost_mean", "search").astype(float)
-    direct = trajectory.array("credit_direct", "search").astype(float)
-    for window, step in enumerate(trajectory.column("step", "search")):
+    probability = trajectory.array("probability", "validation")
+    cost = trajectory.array("cost_mean", "validation").astype(float)
+    direct = trajectory.array("credit_direct", "validation").astype(float)
+    for window, step in enumerate(trajectory.column("step", "validation")):
         for e, edge in enumerate(shape.edges):
             row = edges.loc[(step, str(edge))]
             assert row["p_none"] == probability[window, e, 0]
@@ -82,7 +82,7 @@ def test_costs_ignore_cells_without_a_sample_and_stay_nan_without_any(tmp_path: 
 def test_statistics_add_up(tmp_path: Path) -> None:
     trajectory = read(tmp_path, level="bi")
     table = statistics_table(trajectory)
-    assert list(table["split"].unique()) == ["train", "search", "test"]
+    assert list(table["split"].unique()) == ["train", "validation", "test"]
     np.testing.assert_allclose(table["loss_minus_entropy"], table["loss"] - table["entropy"])
     learnt = table[table["split"] != "test"]
     # The synthetic credit obeys conservation.

@@ -82,7 +82,7 @@ def scale(**changes: Any) -> ScaleConfig:
         {
             "scale": "tiny",
             "datasets": {"digits": {"source": "digits", "test_fraction": 0.2}},
-            "report": {"moments": [0.0, 1.0]},
+            "report": {"snapshots": [0.0, 1.0]},
             "experiments": {"E1": {**design, "datasets": ["digits"], **changes}},
         }
     )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from benchmarks import plain
 from tests.strategies import spaces
 from tests.test_space import CPU, images, make
-from wiring.config import Edge, SpaceConfig
+from wiring.config import OPS, Edge, SpaceConfig
 from wiring.measure import (
     Measurement,
     Window,
@@ -176,6 +176,32 @@ def test_skip_on_an_intermediate_edge_breaks_the_law_as_it_must() -> None:
     record = measure(make(space, 1, 1e-12), images(8, 8, 1), draw, LABELS)
     gap = (record.samples.loss.detach() - record.samples.entropy).mean()
     assert (sum(credit(record)).sum() - gap).abs() > 1e-4
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("nodes", [2, 4])
+def test_the_laws_hold_with_skip_once_it_is_not_counted_twice(method: str, nodes: int) -> None:
+    """docs/science.md, facts 2 and 3, for mixtures and for skip that was sampled."""
+    space = SpaceConfig(cells=3, nodes=nodes, channels=3)
+    net, window = make(space, 2, 1e-12), Window(space, CPU)
+    draw = random_draw(space, method, 1)
+    fixed = draw.gates.clone()
+    if method in {"dsnas", "proxylessnas"}:  # the last edge takes skip for sure
+        fixed[-1] = 0
+        fixed[-1, OPS.index("skip_connect")] = 1
+        active = (*draw.active[:-1], (OPS.index("skip_connect"),))
+        draw = Draw(fixed, active)
+    window.add(measure(net, images(8, 8, 2), draw, LABELS))
+    row = window.row()
+    assert row["skip_weight"] > 0
+    assert row["residual_inner"] < 1e-9
+    assert row["residual_total"] < 1e-7
+    assert np.abs(row["credit_skip"]).max() > 1e-9  # the law is not met by there being nothing
+    for node in range(2, nodes + 2):
+        into = [place for place, edge in enumerate(space.edges) if edge.target == node]
+        out = [place for place, edge in enumerate(space.edges) if edge.source == node]
+        passed, handed = row["credit_path"][:, into].sum(1), row["credit_skip"][:, out].sum(1)
+        np.testing.assert_allclose(passed, handed, atol=1e-9)
 
 
 def test_window_equals_numpy_over_its_steps() -> None:

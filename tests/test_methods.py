@@ -348,7 +348,7 @@ def test_all_that_a_method_brings_survives_a_checkpoint(
     assert torch.equal(whole.alpha, resumed.alpha)
     assert whole.candidates.columns == resumed.candidates.columns
     assert [len(columns) for columns in whole.candidates.columns] == [1, 1, 1, 8, 8]
-    last = [row.values for row in rows if row.table == "steps"][-1]
+    last = [row.values for row in rows if row.table == "windows"][-1]
     # The third edge was decided after this window, in which the two before it were.
     assert np.isinf(last["alpha"]).sum(-1).tolist() == [7, 7, 7, 0, 0]
     np.testing.assert_allclose(last["probability"][4], whole.alpha.detach()[4].sigmoid())

@@ -81,7 +81,7 @@ def test_growth_measures_twin(
 
 
 def test_positive_share_is_of_the_learning_split(tmp_path: Path) -> None:
-    """The synthetic search split's loss - entropy is 0.3 above the training split's."""
+    """The synthetic validation split's loss - entropy is 0.3 above the training split's."""
 
     def positive(level: str) -> float:
         folder = write_search(
@@ -94,15 +94,16 @@ def test_positive_share_is_of_the_learning_split(tmp_path: Path) -> None:
     assert positive("bi") == pytest.approx(np.mean(0.4 - 0.3 * times > 0)) == 1.0
 
 
-def test_laws_are_read_where_skip_is_absent(tmp_path: Path) -> None:
+def test_laws_are_read_in_every_window(tmp_path: Path) -> None:
+    """With skip on intermediate edges and without."""
     folder = write_search(tmp_path, config(), residual=0.25, skip=lambda t: float(t < 0.5))
     row = summary(folder)
     assert row["residual_direct"] == row["residual_total"] == row["residual_inner"] == 0.25
     assert row["residual_path"] == 0.0
-    assert row["lawful_share"] == 0.5
+    assert row["skipless_share"] == 0.5
     never = summary(write_search(tmp_path, config(seed=1), residual=0.25, skip=lambda _: 1.0))
-    assert np.isnan(never["residual_total"])
-    assert never["residual_direct"] == 0.25
+    assert never["residual_total"] == never["residual_direct"] == 0.25
+    assert never["skipless_share"] == 0.0
 
 
 def test_path_residual_sums_over_the_edges_into_a_node(tmp_path: Path) -> None:
@@ -111,6 +112,13 @@ def test_path_residual_sums_over_the_edges_into_a_node(tmp_path: Path) -> None:
     path[7, 0, :2] = 0.5, -0.4  # edges 0-2 and 1-2 into node 2
     row = Dynamics.of([altered(trajectory, credit_path=path)]).searches.iloc[0]
     assert row["residual_path"] == pytest.approx(0.1, abs=1e-6)
+    # What skip_connect on 2-3 hands on is no deviation; on another window it would be.
+    skip = np.zeros_like(path)
+    skip[7, 0, 4] = 0.1
+    both = altered(trajectory, credit_path=path, credit_skip=skip)
+    assert Dynamics.of([both]).searches.iloc[0]["residual_path"] == pytest.approx(0, abs=1e-6)
+    late = altered(trajectory, credit_path=path, credit_skip=np.roll(skip, 1, axis=0))
+    assert Dynamics.of([late]).searches.iloc[0]["residual_path"] == pytest.approx(0.1, abs=1e-6)
 
 
 def test_only_free_edges_count(tmp_path: Path) -> None:
@@ -221,7 +229,7 @@ def test_followed_samples_by_hand(tmp_path: Path) -> None:
     assert len(table) == 2 * 20 * 10
     # Five edges of +-1 / 5: one nat a sample, with the sign of the outcome.
     np.testing.assert_allclose(table["credit"], np.where(table["correct"], -1, 1), atol=1e-6)
-    search = table[(table["split"] == "search") & (table["epoch"] == 3)]
+    search = table[(table["split"] == "validation") & (table["epoch"] == 3)]
     assert search["sample"].tolist() == list(range(10))
     row = Dynamics.of([trajectory]).searches.iloc[0]
     assert (row["sample_correct"], row["sample_wrong"]) == (1, 1)

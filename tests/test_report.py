@@ -274,7 +274,7 @@ def test_every_search_can_be_traced(study: Path, page_text: str) -> None:
     shown = words(page_text.split('<section id="searches">')[1].split("</section>")[0])
     for path in (study / HOME / "trajectories").iterdir():
         manifest = json.loads((path / "manifest.json").read_text())
-        digest = manifest["files"]["steps.parquet"]
+        digest = manifest["files"]["windows.parquet"]
         assert f"{path.name} {manifest['mlflow_run_id']} {digest} " in shown
 
 
@@ -288,7 +288,7 @@ def test_the_config_is_shown(text: str) -> None:
     assert yaml.safe_load(shown) == scale().model_dump(mode="json")
 
 
-FREE_TEXTS = ("machine", "mlflow_run_id", "config_sha256", "steps_sha256")
+FREE_TEXTS = ("machine", "mlflow_run_id", "config_sha256", "windows_sha256")
 NAMES = ("search", "experiment", "method", "level", "dataset", "variant")
 
 

@@ -87,7 +87,7 @@ def test_darts_equals_plain_autograd_and_plain_optimizers(dataset: Dataset, leve
         logits = plain.forward(net, x, alpha.softmax(-1).float())
         torch.nn.functional.cross_entropy(logits, y).backward()
 
-    mask = dataset.search_mask
+    mask = dataset.validation_mask
     train = batches((~mask).nonzero()[:, 0] if level == "bi" else None)
     held_out = batches(mask.nonzero()[:, 0]).cycle() if level == "bi" else None
     for x, y, _ in train.epoch():
@@ -153,10 +153,10 @@ def test_what_a_trajectory_holds(data: Path, tmp_path: Path) -> None:
     c = config(level="bi", train={"epochs": 2, "batch_size": 16, "windows_per_epoch": 3})
     run(c, "test", data, tmp_path / "t", tmp_path / "c")
     t = Trajectory.read(tmp_path / "t")
-    assert t.steps.num_rows == 2 * 3 * 2
+    assert t.windows.num_rows == 2 * 3 * 2
     assert t.epochs.num_rows == 2 * 3
     assert t.config == c
-    for split in ("train", "search"):
+    for split in ("train", "validation"):
         np.testing.assert_allclose(t.array("probability", split).sum(-1), 1, rtol=1e-6)
         count = t.array("count", split)
         steps = t.column("steps", split)
@@ -169,12 +169,12 @@ def test_what_a_trajectory_holds(data: Path, tmp_path: Path) -> None:
     assert list(t.column("step", "train")) == [1, 2, 3, 4, 5, 6][: len(steps)]
 
 
-def test_alpha_learns_from_the_search_split_only(dataset: Dataset) -> None:
-    """Two trainers that differ in the search split's labels: same costs on train, other alphas."""
+def test_alpha_learns_from_the_validation_split_only(dataset: Dataset) -> None:
+    """Two that differ in the validation split's labels: same costs on train, other alphas."""
     c = config(level="bi", train={"epochs": 1, "batch_size": 48}, method="darts")
     other = deepcopy(dataset)
-    other.train_labels[dataset.search_mask] = (
-        other.train_labels[dataset.search_mask] + 1
+    other.train_labels[dataset.validation_mask] = (
+        other.train_labels[dataset.validation_mask] + 1
     ) % dataset.classes
     first, second = Search(c, dataset, CPU), Search(c, other, CPU)
     before = first.alpha.detach().clone()
@@ -192,9 +192,9 @@ def test_mixed_precision_is_close_to_full(
     rows = {}
     for amp in (False, True):
         trainer = Search(config(method=method, run={"amp": amp}, level="bi"), dataset, CPU)
-        found = [r for table, r in trainer.run_epoch() if table == "steps"]
+        found = [r for table, r in trainer.run_epoch() if table == "windows"]
         rows[amp] = {r["split"]: r for r in found}
-    for split in ("train", "search"):
+    for split in ("train", "validation"):
         full, mixed = rows[False][split], rows[True][split]
         assert mixed["loss"] == pytest.approx(full["loss"], rel=0.05)
         assert mixed["loss"] != full["loss"]
@@ -218,7 +218,7 @@ def test_frozen_epochs_measure_and_change_nothing(dataset: Dataset) -> None:
         alpha = trainer.alpha.detach().clone()
         found = list(trainer.run_epoch())
         rows += [row for table, row in found if table == "epochs" and row["split"] == "train"]
-        assert sum(table == "steps" for table, _ in found) == 2
+        assert sum(table == "windows" for table, _ in found) == 2
         still = all(torch.equal(weights[k], v) for k, v in trainer.net.state_dict().items())
         assert still == torch.equal(alpha, trainer.alpha) == (epoch not in (2, 3))
     rates = [row["lr"] for row in rows]
@@ -231,10 +231,10 @@ def test_followed_samples_are_the_same_in_every_epoch(dataset: Dataset) -> None:
     trainer = Search(config(train=train, level="bi", method="darts"), dataset, CPU)
     epochs = [[row for table, row in trainer.run_epoch() if table == "samples"] for _ in range(2)]
     for rows in epochs:
-        assert [row["split"] for row in rows] == ["train"] * 5 + ["search"] * 5
+        assert [row["split"] for row in rows] == ["train"] * 5 + ["validation"] * 5
         for row in rows:
             assert row["label"] == dataset.train_labels[row["sample"]]
-            assert bool(dataset.search_mask[row["sample"]]) == (row["split"] == "search")
+            assert bool(dataset.validation_mask[row["sample"]]) == (row["split"] == "validation")
     keys = [[(row["split"], row["sample"]) for row in rows] for rows in epochs]
     assert keys[0] == keys[1]
     assert epochs[0][0]["loss"] != epochs[1][0]["loss"]
@@ -299,7 +299,7 @@ def test_interventions_hold_through_a_search(dataset: Dataset) -> None:
         "forbid_ops": {"2-3": ["none", "skip_connect"]},
     }
     trainer = Search(config(space=space), dataset, CPU)
-    rows = [row for table, row in trainer.run_epoch() if table == "steps"]
+    rows = [row for table, row in trainer.run_epoch() if table == "windows"]
     p = probabilities(trainer.alpha.detach(), trainer.candidates)
     assert [str(edge) for edge in trainer.space.edges] == ["1-2", "0-3", "1-3", "2-3"]
     assert p[0].tolist() == [0, 0, 0, 0, 0, 1, 0, 0]
@@ -488,7 +488,7 @@ def test_no_step_waits_for_the_device(
     with _Syncs() as syncs:
         x, y, _ = next(trainer.batches["train"].epoch())
         if level == "bi":
-            trainer.step("search", x, y, window, trains=True)
+            trainer.step("validation", x, y, window, trains=True)
         trainer.step("train", x, y, window, trains=True)
     assert syncs.seen == []
 

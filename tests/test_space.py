@@ -165,7 +165,7 @@ def test_pointwise_and_norm_in_one_equal_the_two(channels: tuple[int, int], rect
     weight = torch.randn(leaving, entering, generator=generator).double()
     inputs = (x.requires_grad_(), weight.requires_grad_())
     product = x @ weight.T
-    mean, covariance = spatial._moments(x)
+    mean, covariance = spatial._mean_and_covariance(x)
     close = {"rtol": 1e-10, "atol": 1e-10}
     torch.testing.assert_close(weight @ mean, product.mean(0), **close)
     variance = (weight @ covariance @ weight.T).diagonal()

@@ -27,7 +27,7 @@ from pydantic import ValidationError
 from tests.ports import silent_port
 from wiring.config import OPS, SearchConfig, SpaceConfig
 from wiring.tracking import Tracker, TrackingError, init, replay, store, tracker, view
-from wiring.trajectory import EPOCH_FIELDS, STEP_FIELDS, Shape, Trajectory, TrajectoryWriter
+from wiring.trajectory import EPOCH_FIELDS, WINDOW_FIELDS, Shape, Trajectory, TrajectoryWriter
 
 SHAPE = Shape(2, SpaceConfig().edges, OPS)
 DATASET = {"name": "digits", "files": {"train.parquet": "0" * 64}}
@@ -56,13 +56,13 @@ def rows(seed: int = 0, windows: int = WINDOWS) -> Iterator[tuple[str, dict[str,
         }
 
     for window in range(windows):
-        for split in ("train", "search"):
+        for split in ("train", "validation"):
             keys = {"step": 5 * window + 5, "epoch": window, "split": split, "steps": 5}
-            row = {**keys, "samples": 480, **fields(STEP_FIELDS)}
+            row = {**keys, "samples": 480, **fields(WINDOW_FIELDS)}
             row["cost_mean"][:, 0, 1] = np.nan
             row["loss_wrong"] = math.nan if window == 1 else row["loss_wrong"]
-            yield "steps", row
-        for split in ("train", "search", "test"):
+            yield "windows", row
+        for split in ("train", "validation", "test"):
             keys = {"epoch": window, "split": split, "samples": 96, "lr": 0.1 / (1 + window)}
             yield "epochs", {**keys, "genotype": '{"0-2": "none"}', **fields(EPOCH_FIELDS)}
 
@@ -96,7 +96,7 @@ def follow(follower: Tracker, seed: int = 0, windows: int = WINDOWS, skip: int =
     for table, row in rows(seed, windows):
         if row["epoch"] < skip:
             continue
-        if table == "steps":
+        if table == "windows":
             follower.log_window(row, SHAPE)
         else:
             follower.log_epoch({**row, "step": 5 * row["epoch"] + 5})
@@ -108,13 +108,13 @@ def expected(seed: int = 0, windows: int = WINDOWS) -> set[tuple[str, int, float
     for table, row in rows(seed, windows):
         step = 5 * row["epoch"] + 5
         values: dict[str, float] = {}
-        if table == "steps" or row["split"] == "test":
+        if table == "windows" or row["split"] == "test":
             for name in view.SCALARS:
                 values[f"{row['split']}/{name}"] = row[name]
             values[f"{row['split']}/loss_minus_entropy"] = row["loss"] - row["entropy"]
         elif row["split"] == "train":
             values["train/lr"] = row["lr"]
-        if table == "steps" and row["split"] == "search":
+        if table == "windows" and row["split"] == "validation":
             for name in ("direct", "inner", "total"):
                 values[f"residual/{name}"] = row[f"residual_{name}"]
             values["residual/skip_weight"] = row["skip_weight"]
@@ -197,7 +197,7 @@ def test_live_and_replayed_runs_are_the_same_and_complete(project: Path) -> None
         **{"method": "dsnas", "level": "bi", "cell": "2x2", "dataset": "digits", "seed": "0"},
         **{"scale": "test", "experiment": "E1", "search": config.id, "mlflow.runName": config.id},
         **{"config_sha256": config.digest, "mlflow.source.git.commit": "c0ffee"},
-        "trajectory_sha256": Trajectory.read(path).manifest["files"]["steps.parquet"],
+        "trajectory_sha256": Trajectory.read(path).manifest["files"]["windows.parquet"],
     }.items() <= tags.items()
     assert shown_live["inputs"][0]["name"] == "digits"
     assert shown_live["artifacts"] == [
@@ -206,7 +206,7 @@ def test_live_and_replayed_runs_are_the_same_and_complete(project: Path) -> None
         "trajectory/epochs.parquet",
         "trajectory/manifest.json",
         "trajectory/samples.parquet",
-        "trajectory/steps.parquet",
+        "trajectory/windows.parquet",
     ]
     parent = store.connect().get_run(tags["mlflow.parentRunId"])
     assert parent.data.tags["kind"] == "experiment"
@@ -470,7 +470,7 @@ def files(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if path.is_file()}
 
 
-PARQUET = ("steps.parquet", "epochs.parquet", "samples.parquet")
+PARQUET = ("windows.parquet", "epochs.parquet", "samples.parquet")
 UP = ("..", "../..", "../../x", "/tmp/x", "a/b", "a\\b", ".", "", "x\n", "'", "x' or 'a' = 'a", 5)
 
 
@@ -482,7 +482,7 @@ UP = ("..", "../..", "../../x", "/tmp/x", "a/b", "a\\b", ".", "", "x\n", "'", "x
         ({"files": {}}, "files"),
         ({"files": dict.fromkeys([*PARQUET, "../secret"], "0" * 64)}, "files"),
         ({"files": dict.fromkeys([*PARQUET, "/etc/passwd"], "0" * 64)}, "files"),
-        ({"files": ["steps.parquet"]}, "files"),
+        ({"files": ["windows.parquet"]}, "files"),
         ({"started": "yesterday"}, "started: Invalid isoformat"),
         ({"started": "2021-04-13"}, "started: expected a time with its offset from UTC"),
         ({"started": 5}, "started: Input should be a valid string"),
@@ -520,7 +520,7 @@ def test_tables_that_do_not_fit_are_refused_before_the_store_is_touched(
     project: Path, change: str
 ) -> None:
     def odd(table: str, row: dict[str, Any]) -> dict[str, Any]:
-        change_of = {"epoch": ("epochs", 99), "step": ("steps", 0), "genotype": ("epochs", "{")}
+        change_of = {"epoch": ("epochs", 99), "step": ("windows", 0), "genotype": ("epochs", "{")}
         where, value = change_of[change]
         return {**row, change: value} if table == where else row
 

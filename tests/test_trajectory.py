@@ -27,15 +27,15 @@ from wiring.files import read_parquet
 from wiring.trajectory import (
     EPOCH_FIELDS,
     SAMPLE_FIELDS,
-    STEP_FIELDS,
     VERSION,
+    WINDOW_FIELDS,
     Shape,
     Trajectory,
     TrajectoryWriter,
 )
 from wiring.trajectory.document import document
 
-FILES = ("steps.parquet", "epochs.parquet", "samples.parquet")
+FILES = ("windows.parquet", "epochs.parquet", "samples.parquet")
 SHAPE = Shape(2, ("0-2", "1-2", "0-3", "1-3", "2-3"), OPS)
 
 
@@ -71,7 +71,7 @@ def values(
 def step_row(step: int, split: str, shape: Shape = SHAPE, seed: int = 0) -> dict[str, Any]:
     rng = np.random.default_rng([seed, step, split == "train"])
     keys = {"step": step, "epoch": step // 2, "split": split, "steps": 5, "samples": 5 * 96}
-    return {**keys, **values(STEP_FIELDS, shape, rng)}
+    return {**keys, **values(WINDOW_FIELDS, shape, rng)}
 
 
 def epoch_row(epoch: int, split: str, shape: Shape = SHAPE, seed: int = 0) -> dict[str, Any]:
@@ -88,8 +88,8 @@ def sample_row(epoch: int, shape: Shape = SHAPE, seed: int = 0) -> dict[str, Any
 
 def fill(writer: TrajectoryWriter, windows: range, shape: Shape = SHAPE, seed: int = 0) -> None:
     for step in windows:
-        for split in ("train", "search"):
-            writer.add("steps", step_row(step, split, shape, seed))
+        for split in ("train", "validation"):
+            writer.add("windows", step_row(step, split, shape, seed))
     for epoch in {step // 2 for step in windows}:
         writer.add("epochs", epoch_row(epoch, "test", shape, seed))
         writer.add("samples", sample_row(epoch, shape, seed))
@@ -122,9 +122,9 @@ def test_what_goes_in_comes_out(
     writer.close(manifest_for(config))
     read = Trajectory.read(tmp_path / "t")
     assert (read.config, read.shape) == (config, shape)
-    for split in ("train", "search"):
+    for split in ("train", "validation"):
         rows = [step_row(step, split, shape, seed) for step in range(windows)]
-        for name, (axes, _) in STEP_FIELDS.items():
+        for name, (axes, _) in WINDOW_FIELDS.items():
             kind = np.float32 if axes else np.float64
             expected = np.array([row[name] for row in rows], kind)
             expected = expected.reshape(windows, *shape.lengths(axes))
@@ -148,16 +148,17 @@ def test_flat_arrays_are_row_major(tmp_path: Path) -> None:
         writer = TrajectoryWriter(tmp_path / name, SHAPE)
         row = step_row(0, "train")
         writer.add(
-            "steps", {key: change(v) if isinstance(v, np.ndarray) else v for key, v in row.items()}
+            "windows",
+            {key: change(v) if isinstance(v, np.ndarray) else v for key, v in row.items()},
         )
         writer.close(manifest_for(config_for()))
-    a, b = (tmp_path / name / "steps.parquet" for name in ("a", "b"))
+    a, b = (tmp_path / name / "windows.parquet" for name in ("a", "b"))
     assert a.read_bytes() == b.read_bytes()
 
 
 def test_rows_are_copied(tmp_path: Path) -> None:
     writer, row = TrajectoryWriter(tmp_path / "t", SHAPE), step_row(0, "train")
-    writer.add("steps", row)
+    writer.add("windows", row)
     row["alpha"][:] = 99
     writer.close(manifest_for(config_for()))
     assert 99 not in Trajectory.read(tmp_path / "t").array("alpha")
@@ -179,15 +180,15 @@ def test_a_resumed_writer_writes_the_same_file(tmp_path: Path, at: int) -> None:
     whole = written(tmp_path / "whole")
     first = TrajectoryWriter(tmp_path / "killed", SHAPE)
     for step in range(at):
-        for split in ("train", "search"):
-            first.add("steps", step_row(step, split))
+        for split in ("train", "validation"):
+            first.add("windows", step_row(step, split))
     torch.save(first.state_dict(), tmp_path / "checkpoint.pt")
     second = TrajectoryWriter(tmp_path / "resumed", SHAPE)
-    second.add("steps", step_row(9, "train"))  # must not survive the load
+    second.add("windows", step_row(9, "train"))  # must not survive the load
     second.load_state_dict(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
     for step in range(at, 4):
-        for split in ("train", "search"):
-            second.add("steps", step_row(step, split))
+        for split in ("train", "validation"):
+            second.add("windows", step_row(step, split))
     for epoch in range(2):
         second.add("epochs", epoch_row(epoch, "test"))
         second.add("samples", sample_row(epoch))
@@ -199,7 +200,7 @@ def test_a_resumed_writer_writes_the_same_file(tmp_path: Path, at: int) -> None:
 
 def test_the_state_of_another_shape_is_refused(tmp_path: Path) -> None:
     writer = TrajectoryWriter(tmp_path / "t", SHAPE)
-    writer.add("steps", step_row(0, "train"))
+    writer.add("windows", step_row(0, "train"))
     other = TrajectoryWriter(tmp_path / "t", Shape(3, SHAPE.edges, SHAPE.ops))
     with pytest.raises(ValueError, match="cost_mean has 80 values a row, expected 120"):
         other.load_state_dict(writer.state_dict())
@@ -225,10 +226,10 @@ def test_a_faulty_row_is_named_and_leaves_nothing(
     writer = TrajectoryWriter(tmp_path / "t", SHAPE)
     row = {key: v for key, v in (step_row(1, "train") | change).items() if v is not ...}
     with pytest.raises(ValueError, match=message):
-        writer.add("steps", row)
-    writer.add("steps", step_row(0, "train"))
+        writer.add("windows", row)
+    writer.add("windows", step_row(0, "train"))
     writer.close(manifest_for(config_for()))
-    assert read_parquet(tmp_path / "t/steps.parquet").num_rows == 1
+    assert read_parquet(tmp_path / "t/windows.parquet").num_rows == 1
 
 
 def test_the_manifest_is_completed_and_must_serve_a_reader(tmp_path: Path) -> None:
@@ -257,8 +258,8 @@ def test_what_is_not_a_trajectory_is_refused_with_a_sentence(tmp_path: Path) -> 
         assert "\n" not in str(caught.value)
 
     config = config_for().model_dump(mode="json")
-    steps = "steps.parquet"
-    refused("steps.parquet: missing", lambda p: (p / steps).unlink())
+    steps = "windows.parquet"
+    refused("windows.parquet: missing", lambda p: (p / steps).unlink())
     refused("manifest.json: cannot be read: No such", lambda p: (p / "manifest.json").unlink())
     refused("not valid JSON", lambda p: (p / "manifest.json").write_text("{"))
     refused("schema_version is 1, expected 2", lambda p: edit_manifest(p, schema_version=1))
@@ -276,7 +277,7 @@ def test_what_is_not_a_trajectory_is_refused_with_a_sentence(tmp_path: Path) -> 
         data[len(data) // 2] ^= 1
         (path / steps).write_bytes(data)
 
-    refused("steps.parquet: SHA-256 is [0-9a-f]{64}, expected", flip_a_byte)
+    refused("windows.parquet: SHA-256 is [0-9a-f]{64}, expected", flip_a_byte)
 
 
 def exchanged(path: Path, name: str, content: bytes) -> None:
@@ -308,18 +309,18 @@ def put(column: str, row: int, value: Any) -> Any:
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("steps", put("split", 0, "test"), "split is 'test', expected one of train, search"),
-        ("steps", put("step", 2, 0), "windows stand out of order"),
-        ("steps", put("epoch", 0, 7), "windows stand out of order"),
-        ("steps", put("step", -1, 9), "the windows of search are others than those of train"),
-        ("steps", lambda t: t.take([0, 1, 2, 4, 6]), "the windows of search are others"),
-        ("epochs", lambda t: t.slice(0, 0), "has 0 epochs of test, but steps.parquet has 2"),
-        ("epochs", lambda t: t.slice(1, 1), "has 1 epochs of test, but steps.parquet has 2"),
+        ("windows", put("split", 0, "test"), "split is 'test', expected one of train, validation"),
+        ("windows", put("step", 2, 0), "windows stand out of order"),
+        ("windows", put("epoch", 0, 7), "windows stand out of order"),
+        ("windows", put("step", -1, 9), "the windows of validation are others than those of train"),
+        ("windows", lambda t: t.take([0, 1, 2, 4, 6]), "the windows of validation are others"),
+        ("epochs", lambda t: t.slice(0, 0), "has 0 epochs of test, but windows.parquet has 2"),
+        ("epochs", lambda t: t.slice(1, 1), "has 1 epochs of test, but windows.parquet has 2"),
         ("epochs", put("epoch", 0, 1), "an epoch stands twice for test"),
         ("epochs", put("genotype", 0, "{"), "genotype is '{', expected JSON"),
         ("epochs", put("genotype", 0, '{"9-9": "none"}'), "genotype is .*, expected JSON"),
-        ("samples", put("epoch", 0, 5), "has epochs of train that steps.parquet has not"),
-        ("steps", lambda t: t.drop_columns(["loss"]), "columns differ"),
+        ("samples", put("epoch", 0, 5), "has epochs of train that windows.parquet has not"),
+        ("windows", lambda t: t.drop_columns(["loss"]), "columns differ"),
         ("samples", lambda t: t.drop_columns(["loss"]), "columns differ"),
     ],
 )
@@ -386,5 +387,5 @@ def test_the_document_is_in_step_with_the_schema() -> None:
 
     stored = Path(wiring.trajectory.__file__).with_name("README.md").read_text()
     assert stored == document(), "run: python -m wiring.trajectory.document > README.md"
-    for name in (*STEP_FIELDS, *EPOCH_FIELDS, *SAMPLE_FIELDS):
+    for name in (*WINDOW_FIELDS, *EPOCH_FIELDS, *SAMPLE_FIELDS):
         assert f"`{name}`" in stored

@@ -242,7 +242,7 @@ def test_mlflow_shows_every_row_of_the_trajectories(made: Path) -> None:
         folder = made / trajectory_of(name)
         manifest = json.loads((folder / "manifest.json").read_text())
         assert manifest["mlflow_run_id"] == found.info.run_id
-        rows = pq.read_table(folder / "steps.parquet").to_pandas()
+        rows = pq.read_table(folder / "windows.parquet").to_pandas()
         for split, part in rows.groupby("split"):
             history = client.get_metric_history(found.info.run_id, f"{split}/loss")
             shown = sorted((metric.step, metric.value) for metric in history)
@@ -298,14 +298,14 @@ SEEDS = "datasets: [digits]\n    seeds: [0, 1]\n"
             {"_dataset": 1, **searching(*EXPERIMENTS)},
         ),
         ("scale: smoke", "scale: smoke\nclaims: {thresholds: {growth: 0.06}}", JUDGING),
-        ("scale: smoke", "scale: smoke\nreport: {moments: [0.5]}", DRAWING),
+        ("scale: smoke", "scale: smoke\nreport: {snapshots: [0.5]}", DRAWING),
         ("scale: smoke", "# A comment.\nscale: smoke", NOTHING),
         ("epochs: 2,", "epochs:   2 ,", NOTHING),
         ("title: Bi-level search", "title: Other words", {"_index": 1, "_page": 1, "_default": 1}),
     ],
     ids=[
         *("rate", "override", "method", "intervention", "epochs", "noise"),
-        *("threshold", "moments", "comment", "blanks", "title"),
+        *("threshold", "snapshots", "comment", "blanks", "title"),
     ],
 )
 def test_a_change_of_the_scale_reruns_what_it_touches(
@@ -411,7 +411,7 @@ def test_the_content_of_an_input_counts_and_its_time_does_not(project: Path) -> 
     assert plan == searching(*EXPERIMENTS)
 
 
-@pytest.mark.parametrize("file", ["steps.parquet", "manifest.json"])
+@pytest.mark.parametrize("file", ["windows.parquet", "manifest.json"])
 def test_a_lost_trajectory_is_made_again(project: Path, file: str) -> None:
     lost = project / trajectory_of(first_of("E7")) / file
     kept, times = lost.read_bytes(), lost.stat()
@@ -888,10 +888,10 @@ def test_publishing_refuses(published: Path, tmp_path: Path, fault: str, says: s
         ok(place, *GIT, "commit", "--all", "--quiet", "--message", "another rate")
     elif fault == "stray":
         (place / home("E1") / "trajectories/E1_of_old").mkdir()
-        (place / home("E1") / "trajectories/E1_of_old/steps.parquet").touch()
+        (place / home("E1") / "trajectories/E1_of_old/windows.parquet").touch()
     else:
         # With its old time, so that only the manifest can tell.
-        file = place / trajectory_of(next(iter(SEARCHES))) / "steps.parquet"
+        file = place / trajectory_of(next(iter(SEARCHES))) / "windows.parquet"
         times = file.stat()
         file.chmod(0o644)
         file.write_bytes(file.read_bytes()[:-1] + b"x")
@@ -983,13 +983,13 @@ def test_a_damaged_artifact_is_named_and_made_again_alone(published: Path, tmp_p
     place = tmp_path / "project"
     shutil.copytree(published, place, symlinks=True)
     name = first_of("E7")
-    file = place / trajectory_of(name) / "steps.parquet"
+    file = place / trajectory_of(name) / "windows.parquet"
     file.chmod(0o644)
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     done = snakemake(place, "--config", "scale=smoke", "--cores", "2")
     assert done.returncode != 0
     said = done.stdout + done.stderr
-    assert re.search(rf"{name}/steps.parquet: SHA-256 is \w+, expected", said), said
+    assert re.search(rf"{name}/windows.parquet: SHA-256 is \w+, expected", said), said
     shutil.rmtree(file.parent)
     plan = planned(place)
     assert plan.pop("_search_E7") == 1

@@ -16,7 +16,7 @@ resource_scopes:
 
 
 TRAJECTORY = f"{RESULTS}/experiments/{{experiment}}/trajectories/{{search}}"
-FILES = ("steps.parquet", "epochs.parquet", "samples.parquet", "manifest.json")
+FILES = ("windows.parquet", "epochs.parquet", "samples.parquet", "manifest.json")
 TRAJECTORIES = {
     experiment: [
         f"{TRAJECTORY}/{file}".format(experiment=experiment, search=search.id)

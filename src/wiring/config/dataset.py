@@ -50,8 +50,8 @@ class DatasetConfig(FileModel):
         test_fraction: share held out for testing, for a source without a test set of its own.
         train_samples: keep only this many training samples (stratified); all when absent.
         label_noise: share of training labels replaced by another class, drawn uniformly.
-        search_fraction: share of the training set that a bi-level search gives to alpha.
-        split_seed: seed of the test, subsample and search splits.
+        validation_fraction: share of the training set that a bi-level search gives to alpha.
+        split_seed: seed of the test, subsample and validation splits.
         noise_seed: seed of the label noise.
     """
 
@@ -62,7 +62,7 @@ class DatasetConfig(FileModel):
     test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     train_samples: PositiveInt | None = None
     label_noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    search_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.5
     split_seed: NonNegativeInt = 0
     noise_seed: NonNegativeInt = 0
 

@@ -142,7 +142,7 @@ class TrainConfig(Model):
         epochs: passes over the weight split.
         batch_size: samples a step, of each split.
         augment: training augmentation.
-        windows_per_epoch: rows of the `steps` table per epoch and split.
+        windows_per_epoch: rows of the `windows` table per epoch and split.
         frozen_epochs: epochs before and again after training in which weights and alpha rest and
             only costs are measured: at initialisation, and near convergence.
         followed_samples: samples of each split whose loss, entropy and cost are recorded after
@@ -301,9 +301,9 @@ class SearchConfig(Model):
         return self.model_copy(update={"train": train}).canonical == other.canonical
 
     @property
-    def learning_split(self) -> Literal["train", "search"]:
+    def learning_split(self) -> Literal["train", "validation"]:
         """The split that alpha learns from."""
-        return "search" if self.level == "bi" else "train"
+        return "validation" if self.level == "bi" else "train"
 
     @property
     def id(self) -> str:

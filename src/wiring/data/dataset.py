@@ -24,7 +24,7 @@ from wiring.data.sources.source import VALUES
 from wiring.errors import InputError
 from wiring.files import read_manifest, read_parquet, sha256
 
-VERSION = 1
+VERSION = 2
 """Version of the files below; a reader takes no other."""
 FILES = ("train.parquet", "test.parquet")
 MANIFEST = "manifest.json"
@@ -46,7 +46,7 @@ def train_schema(values: int) -> pa.Schema:
             pa.field("image", pa.binary(values), nullable=False),
             pa.field("label", pa.int64(), nullable=False),
             pa.field("clean_label", pa.int64(), nullable=False),
-            pa.field("search", pa.bool_(), nullable=False),
+            pa.field("validation", pa.bool_(), nullable=False),
             pa.field("index", pa.int64(), nullable=False),
         ]
     )
@@ -70,7 +70,7 @@ class Dataset:
         train_images: uint8 (n, channels, height, width).
         train_labels: int64 (n,), after label noise.
         train_clean_labels: int64 (n,), before label noise.
-        search_mask: bool (n,), True where a bi-level search gives the sample to alpha.
+        validation_mask: bool (n,), True where a bi-level search gives the sample to alpha.
         test_images: uint8 (m, channels, height, width).
         test_labels: int64 (m,).
         manifest: `manifest.json`.
@@ -83,7 +83,7 @@ class Dataset:
     train_images: Tensor
     train_labels: Tensor
     train_clean_labels: Tensor
-    search_mask: Tensor
+    validation_mask: Tensor
     test_images: Tensor
     test_labels: Tensor
     manifest: dict[str, Any]
@@ -152,7 +152,7 @@ def load(path: Path) -> Dataset:
         train_images=_images(train, shape),
         train_labels=_column(train, "label"),
         train_clean_labels=_column(train, "clean_label"),
-        search_mask=_column(train, "search"),
+        validation_mask=_column(train, "validation"),
         test_images=_images(test, shape),
         test_labels=_column(test, "label"),
         manifest=manifest,

@@ -80,12 +80,12 @@ def prepare(
     count = len(train.labels)
     search = _stratified(
         train.labels,
-        round(config.search_fraction * count),
+        round(config.validation_fraction * count),
         search_seed,
-        f"{field}.search_fraction",
+        f"{field}.validation_fraction",
     )
     noisy = _noisy(train.labels, config.label_noise, classes, config.noise_seed)
-    mean, std = _moments(train.images)
+    mean, std = _mean_and_std(train.images)
     if 0.0 in std:
         raise InputError(f"{field}: a channel of the training images is constant")
 
@@ -117,7 +117,7 @@ def prepare(
                 "train": _counts(train.labels, classes),
                 "train_noisy": _counts(noisy, classes),
                 "weights": _counts(train.labels[~search], classes),
-                "search": _counts(train.labels[search], classes),
+                "validation": _counts(train.labels[search], classes),
                 "test": _counts(test.labels, classes),
             },
             "noisy_labels": int((noisy != train.labels).sum()),
@@ -174,7 +174,7 @@ def _noisy(clean: Labels, share: float, classes: int, seed: int) -> Labels:
     return labels
 
 
-def _moments(images: npt.NDArray[np.uint8]) -> tuple[list[float], list[float]]:
+def _mean_and_std(images: npt.NDArray[np.uint8]) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each channel's pixels in [0, 1], from exact integer sums."""
     mean, std = [], []
     for channel in range(images.shape[1]):

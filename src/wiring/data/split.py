@@ -59,12 +59,12 @@ def check_dataset(
         raise InputError(f"{field}.test_fraction: is missing, and there is no test set in path")
     check_sizes(config, available, facts.classes, field)
     kept = config.train_samples or available
-    search = round(config.search_fraction * kept)
+    search = round(config.validation_fraction * kept)
     return {"single": kept, "bi": min(search, kept - search)}
 
 
 def check_sizes(config: DatasetConfig, available: int, classes: int, field: str) -> None:
-    """Check the subsample and the search split against the training samples there are.
+    """Check the subsample and the validation split against the training samples there are.
 
     Args:
         config: the dataset.
@@ -81,7 +81,9 @@ def check_sizes(config: DatasetConfig, available: int, classes: int, field: str)
             f"{field}.train_samples: {kept} is impossible, expected {classes} (one a class) "
             f"to {available} (all there are)"
         )
-    check_share(kept, round(config.search_fraction * kept), classes, f"{field}.search_fraction")
+    check_share(
+        kept, round(config.validation_fraction * kept), classes, f"{field}.validation_fraction"
+    )
 
 
 def check_share(count: int, size: int, classes: int, field: str) -> None:

@@ -31,7 +31,7 @@ IDENTITY: dict[str, str] = {
     "instructions, torch's version",
     "mlflow_run_id": "MLflow run that followed the search live; empty if there was none",
     "config_sha256": "SHA-256 of the search's canonical config",
-    "steps_sha256": "SHA-256 of steps.parquet",
+    "windows_sha256": "SHA-256 of windows.parquet",
 }
 """Column -> definition, in the order of `searches.parquet`."""
 
@@ -65,7 +65,7 @@ def identify(trajectory: Trajectory) -> dict[str, Any]:
         "machine": _machine(manifest),
         "mlflow_run_id": manifest.get("mlflow_run_id") or "",
         "config_sha256": config.digest,
-        "steps_sha256": manifest["files"]["steps.parquet"],
+        "windows_sha256": manifest["files"]["windows.parquet"],
     }
 
 

@@ -34,7 +34,7 @@ _TEXTS: dict[str, str] = {
     "split": "train|search|test",
     "phase": "initial|converged",
     "output_nodes": r"\d+(,\d+)*",
-    **dict.fromkeys(("machine", "mlflow_run_id", "config_sha256", "steps_sha256"), _ANYTHING),
+    **dict.fromkeys(("machine", "mlflow_run_id", "config_sha256", "windows_sha256"), _ANYTHING),
     **{name: _ANYTHING for name, statistic in STATISTICS.items() if statistic.text},
 }
 """Column of text -> what a value looks like."""

@@ -72,13 +72,13 @@ CONDITION: tuple[Entry[SearchConfig], ...] = (
     ),
     Entry(
         "wiring.svg",
-        "The cell at moments of the search",
+        "The cell at points of the search",
         "An edge is as wide as it is likely to exist and has the colour of its likeliest "
         "operation; dashed, none is likelier still.",
         "condition",
         "wiring.figures.cell:draw_wiring",
         _learns,
-        takes=("moments",),
+        takes=("snapshots",),
     ),
     Entry(
         "wiring.gif",
@@ -109,8 +109,8 @@ CONDITION: tuple[Entry[SearchConfig], ...] = (
     Entry(
         "samples.svg",
         "Loss, entropy and cost of the same samples over the search",
-        "After every epoch, on the training and on the search split: a line a sample, coloured by "
-        "how it is classified at the time.",
+        "After every epoch, on the training and on the validation split: a line a sample, "
+        "coloured by how it is classified at the time.",
         "condition",
         "wiring.figures.samples:draw_samples",
         lambda search: search.train.followed_samples > 0,

@@ -1,4 +1,4 @@
-"""The cell as a graph, at moments of the search and as an animation."""
+"""The cell as a graph, at points of the search and as an animation."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 class State(NamedTuple):
-    """What an edge is at one moment: P(none), its strongest other op, and whether none leads."""
+    """What an edge is at one share: P(none), its strongest other op, and whether none leads."""
 
     none: float
     op: str
@@ -106,12 +106,12 @@ class _Cell:
         return State(none, op, none > by_op.get(op, 0.0))
 
 
-def draw_wiring(tables: Dynamics, moments: Sequence[float]) -> Figure:
+def draw_wiring(tables: Dynamics, snapshots: Sequence[float]) -> Figure:
     """The cell at shares (0 to 1) of the search; an edge's width is 1 - P(none)."""
     cell = _Cell(tables)
     last = len(cell.epochs) - 1
-    columns = min(2, len(moments)) if cell.scale == 1 else 1
-    rows = -(-len(moments) // columns)
+    columns = min(2, len(snapshots)) if cell.scale == 1 else 1
+    rows = -(-len(snapshots) // columns)
     end = cell.at(last).values()
     kept = sum(not edge.dropped for edge in end)
     wide, tall = cell.size
@@ -121,11 +121,11 @@ def draw_wiring(tables: Dynamics, moments: Sequence[float]) -> Figure:
     figure, body = sheet((inches, height), seen, name(tables))
     key(body, *_op_key(cell))
     grid = body.subplots(rows, columns, squeeze=False).ravel()
-    for axes, moment in zip(grid, moments, strict=False):
-        window = round(moment * last)
+    for axes, share in zip(grid, snapshots, strict=False):
+        window = round(share * last)
         _draw_cell(axes, cell, cell.at(window), labels=len(cell.edges) <= _LABELLED)
         axes.set_title(f"after epoch {cell.epochs[window]:.1f}".removesuffix(".0"), **_HEADING)
-    for axes in grid[len(moments) :]:
+    for axes in grid[len(snapshots) :]:
         axes.remove()
     small_print(
         figure,
@@ -262,7 +262,7 @@ def _set_state(patch: PathPatch, state: State, scale: float) -> None:
 def _draw_cell(
     axes: Axes, cell: _Cell, states: dict[Edge, State], labels: bool
 ) -> tuple[dict[Edge, PathPatch], list[Any]]:
-    """Draw the cell at one moment; what is returned are its edges and its nodes."""
+    """Draw the cell at one share; what is returned are its edges and its nodes."""
     bare(axes)
     axes.set_aspect("equal")
     out = cell.nodes + INPUTS

@@ -100,7 +100,11 @@ def draw_cost(tables: Dynamics) -> Figure:
 
 def draw_statistics(tables: Dynamics) -> Figure:
     """Loss, entropy, their difference, cost and accuracy, by outcome and split."""
-    titles = {"train": "training batches", "search": "search batches (alpha's)", "test": "test set"}
+    titles = {
+        "train": "training batches",
+        "validation": "validation batches (alpha's)",
+        "test": "test set",
+    }
     present = set(tables.statistics["split"])
     splits = [split for split in titles if split in present]
     kinds = {"": "all samples", "_correct": "classified correctly", "_wrong": "classified wrongly"}
@@ -161,7 +165,7 @@ def _epochs(tables: Dynamics) -> float:
 
 
 def _learning_split(tables: Dynamics) -> str:
-    return "search" if tables.searches["level"].iloc[0] == "bi" else "train"
+    return "validation" if tables.searches["level"].iloc[0] == "bi" else "train"
 
 
 def _edge_panels(body: Any, tables: Dynamics, y: Limits, label: str, zero: bool = False) -> Panels:

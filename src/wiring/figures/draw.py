@@ -67,7 +67,7 @@ def draw_overview(dynamics: Dynamics, out: Path) -> None:
 
 
 def _write(one: Entry[Any], tables: Dynamics, path: Path, scale: ScaleConfig) -> None:
-    settings = {"moments": scale.report.moments, "baseline": scale.claims.baseline}
+    settings = {"snapshots": scale.report.snapshots, "baseline": scale.claims.baseline}
     drawn: Figure | Animation = one.load()(tables, **{name: settings[name] for name in one.takes})
     if isinstance(drawn, Animation):
         drawn.save(path)

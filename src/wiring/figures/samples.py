@@ -17,7 +17,7 @@ _ROWS = {
     "gap": "loss − entropy (nats)",
     "credit": "cost (nats)",
 }
-_TITLE = {"train": "training samples", "search": "search samples (alpha's)"}
+_TITLE = {"train": "training samples", "validation": "validation samples (alpha's)"}
 
 
 def draw_samples(tables: Dynamics) -> Figure:

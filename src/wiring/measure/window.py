@@ -37,7 +37,7 @@ class Window:
         self._count, self._n_wrong, self._n_all = (zeros(edges, ops) for _ in range(3))
         # Total, square, direct part, and the own cost of correct and of wrong samples.
         self._cost = zeros(5, cells, edges, ops)
-        self._credit = zeros(2, cells, edges)  # direct, path
+        self._credit = zeros(3, cells, edges)  # direct, path, that of skip on intermediate edges
         self._own = zeros(2)  # the credit of correct and of wrong samples
         self._skip = zeros(edges, ops)
         if "skip_connect" in space.ops:
@@ -59,10 +59,12 @@ class Window:
         self._n_wrong += evaluated * n_wrong
         # A sample's own cost is its share of the batch's cost, in units of a whole batch.
         self._cost += torch.stack([cost, cost.square(), direct, correct * size, wrong * size])
-        credit = torch.stack([direct, cost - direct]).mul_(gates).sum(-1)
+        credit = torch.stack([direct, cost - direct, cost * self._skip]).mul_(gates).sum(-1)
         self._credit += credit
         self._own += torch.stack([(correct * gates).sum(), (wrong * gates).sum()]) * size
-        per_cell = credit.sum((0, 2))
+        # What skip_connect on an intermediate edge hands on counts on that edge and on those before
+        # it: without its second counting the laws hold for every wiring (docs/science.md, fact 3).
+        per_cell = (credit[0] + credit[1] - credit[2]).sum(-1)
         inner = per_cell[:-1].abs().amax() if len(per_cell) > 1 else gap.new_zeros(())
         lost = torch.where(gap.isfinite(), torch.inf, float(self.steps))
         self._first_lost = torch.minimum(self._first_lost, lost)
@@ -104,7 +106,7 @@ class Window:
                 "cost_correct": correct / n_correct,
                 "cost_wrong": wrong / n_wrong,
             }
-        row |= {"credit_direct": credit[0], "credit_path": credit[1]}
+        row |= dict(zip(("credit_direct", "credit_path", "credit_skip"), credit, strict=True))
         row |= dict(zip(RESIDUALS, self._worst.tolist(), strict=True))
         sums = self.sums()
         own_correct, own_wrong = self._own.tolist()

@@ -71,7 +71,7 @@ PATTERN = Pattern(
             threshold=Threshold(
                 "failure_cause",
                 0.5,
-                "P3-cause: share of the search split's windows with loss above entropy",
+                "P3-cause: share of the validation split's windows with loss above entropy",
                 0,
                 1,
             ),

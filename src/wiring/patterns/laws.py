@@ -16,32 +16,32 @@ if TYPE_CHECKING:
 
 def measure(trajectory: Trajectory) -> dict[str, Value]:
     """The largest deviation from each law, over every split."""
-    targets = np.array([edge.target for edge in trajectory.shape.edges])
-    direct: list[float] = []
-    lawful: list[bool] = []
-    largest: dict[str, list[float]] = {"path": [], "inner": [], "total": []}
+    edges = trajectory.shape.edges
+    sources = np.array([edge.source for edge in edges])
+    targets = np.array([edge.target for edge in edges])
+    largest: dict[str, list[float]] = {"direct": [], "path": [], "inner": [], "total": []}
+    skipless: list[bool] = []
     for split in splits(trajectory):
-        direct.extend(field(trajectory, "residual_direct", split))
-        holds = field(trajectory, "skip_weight", split) == 0
-        lawful.extend(holds)
-        path = field(trajectory, "credit_path", split)[holds]
+        skipless.extend(field(trajectory, "skip_weight", split) == 0)
+        path = field(trajectory, "credit_path", split)
+        skip = field(trajectory, "credit_skip", split)
         for node in np.unique(targets):
-            into = path[..., targets == node].sum(axis=-1)
-            largest["path"].extend(np.abs(into).max(axis=1))
+            passed = path[..., targets == node].sum(axis=-1)
+            handed = skip[..., sources == node].sum(axis=-1)
+            largest["path"].extend(np.abs(passed - handed).max(axis=1))
         # One cell has none before it.
-        for law in ("inner", "total") if trajectory.shape.cells > 1 else ("total",):
-            largest[law].extend(field(trajectory, f"residual_{law}", split)[holds])
+        inner = ("inner",) if trajectory.shape.cells > 1 else ()
+        for law in ("direct", *inner, "total"):
+            largest[law].extend(field(trajectory, f"residual_{law}", split))
     return {
-        "residual_direct": float(np.max(direct)),
         **{
             f"residual_{law}": float(np.max(values)) if values else float("nan")
             for law, values in largest.items()
         },
-        "lawful_share": mean(np.array(lawful)),
+        "skipless_share": mean(np.array(skipless)),
     }
 
 
-_LAWFUL = "searches with windows in which no intermediate edge has skip weight"
 _CONSERVATION = Threshold(
     "conservation",
     0.01,
@@ -56,9 +56,10 @@ PATTERN = Pattern(
     text=(
         "Three laws follow from the network alone: the direct credit of the last cell is "
         "loss - entropy (the classifier has no bias); a path gives no credit past an "
-        "intermediate edge; and the credit of each earlier cell sums to zero. The last two "
-        "hold while no intermediate edge has skip_connect weight, and up to the epsilon of "
-        "batch normalisation. Each number is the largest deviation in a search, in nats.",
+        "intermediate edge, but what skip_connect on it hands on; and the credit of each earlier "
+        "cell sums to zero, that of all cells to loss - entropy, once what skip_connect handed on "
+        "is not counted twice. They hold for every wiring, up to the epsilon of batch "
+        "normalisation. Each number is the largest deviation in a search, in nats.",
     ),
     statistics=(
         Statistic(
@@ -67,20 +68,22 @@ PATTERN = Pattern(
         ),
         Statistic(
             "residual_path",
-            "largest |path credit summed over the edges into one node of one cell| over the "
-            "windows without skip weight on intermediate edges, nats",
+            "largest |path credit of the edges into one node of one cell less what skip_connect on "
+            "the edges that leave it hands on| over windows, nats",
         ),
         Statistic(
             "residual_inner",
-            "largest |credit of a cell before the last| over the windows without skip weight on "
-            "intermediate edges, nats",
+            "largest |credit of a cell before the last, less what skip_connect on its intermediate "
+            "edges handed on| over windows, nats",
         ),
         Statistic(
             "residual_total",
-            "largest |all credit - (loss - entropy)| over the windows without skip weight on "
-            "intermediate edges, nats",
+            "largest |all credit, less what skip_connect on intermediate edges handed on, less "
+            "(loss - entropy)| over windows, nats",
         ),
-        Statistic("lawful_share", "share of the windows without skip weight on intermediate edges"),
+        Statistic(
+            "skipless_share", "share of the windows without skip weight on intermediate edges"
+        ),
     ),
     measure=measure,
     claims=(
@@ -101,7 +104,7 @@ PATTERN = Pattern(
         ),
         Claim(
             id="F2",
-            title="A path gives no credit past an intermediate edge.",
+            title="A path gives no credit past an intermediate edge, but through skip_connect.",
             statistic="residual_path",
             threshold=Threshold(
                 "path",
@@ -110,7 +113,7 @@ PATTERN = Pattern(
                 positive=True,
             ),
             side="below",
-            scope=_LAWFUL,
+            scope="every search",
             applies=everywhere,
             law=True,
         ),
@@ -120,17 +123,17 @@ PATTERN = Pattern(
             statistic="residual_inner",
             threshold=_CONSERVATION,
             side="below",
-            scope=_LAWFUL,
+            scope="every search",
             applies=everywhere,
             law=True,
         ),
         Claim(
             id="F3-total",
-            title="All credit sums to loss - entropy.",
+            title="All credit, none counted twice, sums to loss - entropy.",
             statistic="residual_total",
             threshold=_CONSERVATION,
             side="below",
-            scope=_LAWFUL,
+            scope="every search",
             applies=everywhere,
             law=True,
         ),
@@ -140,6 +143,6 @@ PATTERN = Pattern(
         "residual_path",
         "residual_inner",
         "residual_total",
-        "lawful_share",
+        "skipless_share",
     ),
 )

@@ -17,16 +17,16 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def splits(trajectory: Trajectory) -> list[str]:
-    """The splits that the `steps` table holds: train, and search in bi-level."""
+    """The splits that the `windows` table holds: train, and search in bi-level."""
     return [
         split
-        for split in ("train", "search")
-        if split in trajectory.steps.column("split").unique().to_pylist()
+        for split in ("train", "validation")
+        if split in trajectory.windows.column("split").unique().to_pylist()
     ]
 
 
 def field(trajectory: Trajectory, name: str, split: str | None = None) -> Array:
-    """A field of the `steps` table as a float64 copy, shape (windows, *axes of the field)."""
+    """A field of the `windows` table as a float64 copy, shape (windows, *axes of the field)."""
     chosen = split or trajectory.config.learning_split
     return np.array(trajectory.array(name, chosen), dtype=np.float64)
 

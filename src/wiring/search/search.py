@@ -102,9 +102,9 @@ class Search:
 
         self.batches: dict[str, Batches] = {}
         if self.config.level == "bi":
-            mask = dataset.search_mask
+            mask = dataset.validation_mask
             self.batches["train"] = batches((~mask).nonzero()[:, 0])
-            self.batches["search"] = batches(mask.nonzero()[:, 0])
+            self.batches["validation"] = batches(mask.nonzero()[:, 0])
         else:
             self.batches["train"] = batches(None)
         self.followed = Followed(self.batches, config.followed_samples)
@@ -143,14 +143,14 @@ class Search:
         """Do one epoch: train, or only measure if the config freezes this one.
 
         Yields:
-            A row of `steps` at the end of each window and split, then one of `epochs` for each
+            A row of `windows` at the end of each window and split, then one of `epochs` for each
             split and the test set, then one of `samples` for each followed sample.
         """
         trains = self.config.train.trains(self.epoch)
         ends = self._window_ends()
         windows = {split: Window(self.space, self.device) for split in self.batches}
         sums = dict.fromkeys(self.batches, SampleSums())
-        held_out = self.batches["search"].cycle() if "search" in self.batches else None
+        held_out = self.batches["validation"].cycle() if "validation" in self.batches else None
         for done, (x, y, _) in enumerate(self.batches["train"].epoch(), start=1):
             x_held, y_held = x, y
             if held_out is not None:
@@ -159,13 +159,13 @@ class Search:
                 self.passes.train, self.passes.held_out = (x, y), (x_held, y_held)
                 self.passes.rate = self.rate
             if held_out is not None:
-                self.step("search", x_held, y_held, windows["search"], trains=trains)
+                self.step("validation", x_held, y_held, windows["validation"], trains=trains)
             self.step("train", x, y, windows["train"], trains=trains)
             self.steps += 1
             if done in ends:
                 for split, window in windows.items():
                     sums[split] = sums[split].plus(window.sums())
-                    yield Row("steps", self._window_row(split, window))
+                    yield Row("windows", self._window_row(split, window))
                 windows = {split: Window(self.space, self.device) for split in self.batches}
         rate = self.rate if trains else 0.0
         if trains:
@@ -184,7 +184,7 @@ class Search:
         """One batch of a split: draw, measure, step alpha, step weights.
 
         Args:
-            split: `train` or `search`.
+            split: `train` or `validation`.
             x: (B, channels, H, W), normalised.
             y: (B), class indices.
             window: takes what was measured.

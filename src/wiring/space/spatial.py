@@ -154,7 +154,7 @@ class _PointwiseNorm(torch.autograd.Function):
 
 def _norm(x: Tensor, weight: Tensor, eps: float, *, rectify: bool) -> tuple[Tensor, ...]:
     """The output of `_PointwiseNorm`, and what its gradient needs."""
-    mean, covariance = _moments(x)
+    mean, covariance = _mean_and_covariance(x)
     wide = weight.double()
     scale = ((wide @ covariance * wide).sum(1) + eps).rsqrt()
     matrix = wide * scale[:, None]
@@ -212,7 +212,7 @@ def compile_kernels() -> None:
     _kernels.compile()
 
 
-def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
+def _mean_and_covariance(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (C) and covariance (C, C) of the rows of x (N, C), float64."""
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     mean = x.mean(0).double()

@@ -82,13 +82,13 @@ class _Told:
         except ValidationError as error:
             raise InputError.from_validation(str(source), error) from None
         started = round(datetime.fromisoformat(manifest.started).timestamp() * 1000)
-        rows = trajectory.steps.num_rows, trajectory.epochs.num_rows
+        rows = trajectory.windows.num_rows, trajectory.epochs.num_rows
         try:
             samples = tuple(view.samples(trajectory, *rows))
             view.genotype(trajectory)
         except (LookupError, ArithmeticError, ValueError, RecursionError) as error:
             raise InputError(
-                f"{trajectory.path}: epochs.parquet does not fit steps.parquet "
+                f"{trajectory.path}: epochs.parquet does not fit windows.parquet "
                 f"({store.reason(error)}), expected those of one search"
             ) from None
         return cls(manifest.scale, started, started + round(manifest.seconds * 1000), samples)

@@ -283,7 +283,7 @@ def now() -> int:
 
 
 def _digest(trajectory: Trajectory) -> str:
-    return str(trajectory.manifest["files"]["steps.parquet"])
+    return str(trajectory.manifest["files"]["windows.parquet"])
 
 
 def _complete(run: Run) -> bool:

@@ -90,7 +90,7 @@ class Tracker:
         return self._run_id
 
     def log_window(self, row: Mapping[str, Any], shape: Shape) -> None:
-        """Log a row of `steps`."""
+        """Log a row of `windows`."""
         metrics = view.window_metrics(row, shape, self._config.level)
         self._windows += 1
         self._put(view.Sample(int(row["step"]), store.now(), metrics))
@@ -109,7 +109,7 @@ class Tracker:
             step: weight steps done.
             shape: the axes of the arrays.
         """
-        if table == "steps":
+        if table == "windows":
             self.log_window(values, shape)
         elif table == "epochs":
             self.log_epoch({**values, "step": step})
@@ -126,7 +126,7 @@ class Tracker:
         def last(client: MlflowClient, run_id: str) -> None:
             read = Trajectory.read(trajectory)
             missing = view.samples(
-                read, read.steps.num_rows - self._windows, read.epochs.num_rows - self._epochs
+                read, read.windows.num_rows - self._windows, read.epochs.num_rows - self._epochs
             )
             store.log_samples(client, run_id, missing)
             store.complete(client, run_id, read)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wiring.config import SearchConfig
-from wiring.trajectory import EPOCH_FIELDS, STEP_FIELDS, Shape, Trajectory
+from wiring.trajectory import EPOCH_FIELDS, WINDOW_FIELDS, Shape, Trajectory
 
 SCALARS = tuple(EPOCH_FIELDS)
 RESIDUALS = ("residual_direct", "residual_inner", "residual_total", "skip_weight")
@@ -78,7 +78,7 @@ def dataset_digest(manifest: Mapping[str, Any]) -> str:
 
 
 def window_metrics(row: Mapping[str, Any], shape: Shape, level: str) -> dict[str, float]:
-    """Metrics of one row of `steps`.
+    """Metrics of one row of `windows`.
 
     Args:
         row: as :meth:`wiring.trajectory.TrajectoryWriter.step` takes it.
@@ -93,12 +93,12 @@ def window_metrics(row: Mapping[str, Any], shape: Shape, level: str) -> dict[str
     """
     split = row["split"]
     metrics = _scalars(row, split)
-    if split == ("search" if level == "bi" else "train"):
+    if split == ("validation" if level == "bi" else "train"):
 
         def array(name: str) -> npt.NDArray[np.float64]:
             # float32 first, as the trajectory stores it: live and replayed values are the same.
             values = np.asarray(row[name], np.float32).astype(np.float64)
-            return values.reshape(shape.lengths(STEP_FIELDS[name][0]))
+            return values.reshape(shape.lengths(WINDOW_FIELDS[name][0]))
 
         probability, cost = array("probability"), array("cost_mean").mean(axis=0)
         credit = (array("credit_direct") + array("credit_path")).sum(axis=0)
@@ -115,7 +115,7 @@ def window_metrics(row: Mapping[str, Any], shape: Shape, level: str) -> dict[str
 def epoch_metrics(row: Mapping[str, Any]) -> dict[str, float]:
     """Metrics of one row of `epochs`: the test split's, and the learning rate from `train`.
 
-    The other values of `train` and `search` are those of the epoch's windows once more.
+    The other values of `train` and `validation` are those of the epoch's windows once more.
     """
     if row["split"] == "train":
         return _finite({"train/lr": float(row["lr"])})
@@ -127,16 +127,16 @@ def samples(trajectory: Trajectory, windows: int, epochs: int) -> Iterator[Sampl
 
     Args:
         trajectory: a whole trajectory.
-        windows: how many rows of `steps`.
+        windows: how many rows of `windows`.
         epochs: how many rows of `epochs`.
     """
     manifest, level = trajectory.manifest, trajectory.config.level
-    steps = trajectory.steps["step"].to_pylist()
-    last_of = dict(zip(trajectory.steps["epoch"].to_pylist(), steps, strict=True))
+    steps = trajectory.windows["step"].to_pylist()
+    last_of = dict(zip(trajectory.windows["epoch"].to_pylist(), steps, strict=True))
     # The trajectory knows when the search ran, not when each window ended.
     start = datetime.fromisoformat(manifest["started"]).timestamp() * 1000
     pace = manifest["seconds"] * 1000 / max(steps, default=1)
-    for row in trajectory.steps.slice(0, windows).to_pylist():
+    for row in trajectory.windows.slice(0, windows).to_pylist():
         step = row["step"]
         metrics = window_metrics(row, trajectory.shape, level)
         yield Sample(step, round(start + pace * step), metrics)

@@ -27,7 +27,7 @@ def document() -> str:
         lines += ["", f"## `{name}.parquet`", "", *(inspect.getdoc(make) or "").splitlines(), ""]
         lines += _table(("field", "type", "axes", "meaning"), map(_row, make(_SHAPE)))
     lines += ["", "The files' own metadata:", ""]
-    lines += [f"- `{key.decode()}`" for key in schema.steps_schema(_SHAPE).metadata]
+    lines += [f"- `{key.decode()}`" for key in schema.windows_schema(_SHAPE).metadata]
     lines += ["", "## `manifest.json`", ""]
     lines += _table(("field", "meaning"), schema.MANIFEST_FIELDS.items())
     return "\n".join(lines) + "\n"

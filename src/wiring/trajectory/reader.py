@@ -19,7 +19,7 @@ from wiring.errors import InputError
 from wiring.files import read_manifest, read_parquet, sha256
 from wiring.trajectory.schema import REQUIRED, SCHEMAS, SPLITS, VERSION, Shape, shape_of
 
-TableName = Literal["steps", "epochs", "samples"]
+TableName = Literal["windows", "epochs", "samples"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Trajectory:
         config: the search's configuration.
         manifest: `manifest.json`.
         shape: the axes of the arrays.
-        steps: the `steps` table, in the order the rows were written.
+        windows: the `windows` table, in the order the rows were written.
         epochs: the `epochs` table, likewise.
         samples: the `samples` table, likewise.
     """
@@ -40,7 +40,7 @@ class Trajectory:
     config: SearchConfig
     manifest: dict[str, Any]
     shape: Shape
-    steps: pa.Table
+    windows: pa.Table
     epochs: pa.Table
     samples: pa.Table
 
@@ -68,12 +68,12 @@ class Trajectory:
                 raise InputError(f"{file}: SHA-256 is {found}, expected {stated} as in {source}")
             tables[name] = read_parquet(file)
         try:
-            shape = shape_of(tables["steps"].schema)
+            shape = shape_of(tables["windows"].schema)
         except (LookupError, ValueError) as error:
-            raise InputError(f"{path / 'steps.parquet'}: not of a trajectory: {error}") from None
+            raise InputError(f"{path / 'windows.parquet'}: not of a trajectory: {error}") from None
         expected = Shape(config.space.cells, config.space.edges, config.space.ops)
         if shape != expected:
-            raise InputError(f"{path / 'steps.parquet'}: axes are {shape}, expected {expected}")
+            raise InputError(f"{path / 'windows.parquet'}: axes are {shape}, expected {expected}")
         for name, make in SCHEMAS.items():
             if not tables[name].schema.equals(make(shape)):
                 raise InputError(
@@ -83,17 +83,17 @@ class Trajectory:
         return cls(path, config, manifest, shape, **tables)
 
     def _table(self, name: TableName) -> pa.Table:
-        return {"steps": self.steps, "epochs": self.epochs, "samples": self.samples}[name]
+        return {"windows": self.windows, "epochs": self.epochs, "samples": self.samples}[name]
 
     def column(
-        self, name: str, split: str = "train", table: TableName = "steps"
+        self, name: str, split: str = "train", table: TableName = "windows"
     ) -> npt.NDArray[Any]:
         """One field of the rows of a split, in order.
 
         Args:
             name: a field of the table.
-            split: `train`, `search` or `test`.
-            table: `steps`, `epochs` or `samples`.
+            split: `train`, `validation` or `test`.
+            table: `windows`, `epochs` or `samples`.
 
         Returns:
             (rows,) for single values, (rows, values) for arrays.
@@ -110,7 +110,7 @@ class Trajectory:
         return np.asarray(column.to_numpy(zero_copy_only=False))
 
     def array(
-        self, name: str, split: str = "train", table: TableName = "steps"
+        self, name: str, split: str = "train", table: TableName = "windows"
     ) -> npt.NDArray[Any]:
         """As :meth:`column`, with the field's axes: (rows, L, E, O), (rows, E, O) and so on."""
         values = self.column(name, split, table)
@@ -145,7 +145,7 @@ def _check_rows(path: Path, config: SearchConfig, tables: dict[str, pa.Table]) -
         return InputError(f"{path / name}.parquet: {said}")
 
     for name, table in tables.items():
-        known = [s for s in SPLITS[name] if s != "search" or config.level == "bi"]
+        known = [s for s in SPLITS[name] if s != "validation" or config.level == "bi"]
         for split in table["split"].unique().to_pylist():
             if split not in known:
                 raise wrong(name, f"split is {split!r}, expected one of {', '.join(known)}")
@@ -157,14 +157,14 @@ def _check_rows(path: Path, config: SearchConfig, tables: dict[str, pa.Table]) -
         for split in SPLITS[name]
         for part in [table.filter(pc.equal(table["split"], split))]
     }
-    epoch, step = rows["steps", "train"]
+    epoch, step = rows["windows", "train"]
     if (np.diff(step) <= 0).any() or (np.diff(epoch) < 0).any() or (epoch < 0).any():
-        raise wrong("steps", "windows stand out of order, expected growing steps and epochs")
+        raise wrong("windows", "windows stand out of order, expected growing steps and epochs")
     if config.level == "bi":
-        ours, theirs = (np.array(rows["steps", split]) for split in SPLITS["steps"])
+        ours, theirs = (np.array(rows["windows", split]) for split in SPLITS["windows"])
         count = theirs.shape[1]
         if count < len(step) - 1 or not np.array_equal(ours[:, :count], theirs):
-            raise wrong("steps", "the windows of search are others than those of train")
+            raise wrong("windows", "the windows of validation are others than those of train")
     measured = np.unique(epoch)
     for split in SPLITS["epochs"]:
         (found,) = rows["epochs", split]
@@ -174,12 +174,12 @@ def _check_rows(path: Path, config: SearchConfig, tables: dict[str, pa.Table]) -
             len(found) >= len(measured) - 1
             and np.array_equal(np.sort(found), measured[: len(found)])
         ):
-            said = f"has {len(found)} epochs of {split}, but steps.parquet has {len(measured)}"
+            said = f"has {len(found)} epochs of {split}, but windows.parquet has {len(measured)}"
             raise wrong("epochs", f"{said}, expected the same")
     for split in SPLITS["samples"]:
         (found,) = rows["samples", split]
         if not np.isin(found, measured).all():
-            raise wrong("samples", f"has epochs of {split} that steps.parquet has not")
+            raise wrong("samples", f"has epochs of {split} that windows.parquet has not")
     for text in tables["epochs"]["genotype"].unique().to_pylist():
         if not _is_genotype(text, config):
             raise wrong("epochs", f"genotype is {text!r}, expected JSON, edge to op")

@@ -1,6 +1,6 @@
 """The schema of a trajectory, version 2: the one record of what a search did.
 
-A trajectory is a folder with `steps.parquet`, `epochs.parquet`, `samples.parquet` and
+A trajectory is a folder with `windows.parquet`, `epochs.parquet`, `samples.parquet` and
 `manifest.json`. Arrays are
 fixed-size lists of float32 in row-major order; L cells, E edges, O ops, their names in the file's
 metadata. Single numbers are float64. -inf and NaN are values like any other; nothing is null.
@@ -23,13 +23,13 @@ import pyarrow as pa
 from wiring.config import Edge
 from wiring.errors import InputError
 
-VERSION = 2
+VERSION = 3
 SPLITS = {
-    "steps": ("train", "search"),
-    "epochs": ("train", "search", "test"),
-    "samples": ("train", "search"),
+    "windows": ("train", "validation"),
+    "epochs": ("train", "validation", "test"),
+    "samples": ("train", "validation"),
 }
-"""`train`: the batches the weights learn from; `search`: those alpha learns from, bi-level only."""
+"""`train`: what the weights learn from; `validation`: what alpha learns from, bi-level only."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Shape:
 
 
 # name -> (axes, meaning). Axes: "" a number, "EO" one value per edge and op, and so on.
-STEP_FIELDS: dict[str, tuple[str, str]] = {
+WINDOW_FIELDS: dict[str, tuple[str, str]] = {
     "alpha": ("EO", "architecture parameters after the window; -inf where an op is not allowed"),
     "probability": ("EO", "softmax(alpha) after the window"),
     "count": ("EO", "steps of the window in which the op was evaluated"),
@@ -58,6 +58,10 @@ STEP_FIELDS: dict[str, tuple[str, str]] = {
     "cost_wrong": ("LEO", "mean of the own cost of wrongly classified samples"),
     "credit_direct": ("LE", "sum_o Z C through the concatenation, mean over the window"),
     "credit_path": ("LE", "sum_o Z C through intermediate edges, mean over the window"),
+    "credit_skip": (
+        "LE",
+        "Z C of skip_connect on intermediate edges; mean over the window",
+    ),
     "credit_correct": ("", "credit of a correctly classified sample, all cells and edges; mean"),
     "credit_wrong": ("", "credit of a wrongly classified sample, all cells and edges; mean"),
     "loss": ("", "mean cross entropy of the samples"),
@@ -68,13 +72,16 @@ STEP_FIELDS: dict[str, tuple[str, str]] = {
     "entropy_correct": ("", "mean entropy of the correctly classified samples"),
     "entropy_wrong": ("", "mean entropy of the wrongly classified samples"),
     "residual_direct": ("", "max over steps of |last cell's direct credit - (loss - entropy)|"),
-    "residual_inner": ("", "max over steps and earlier cells of |the cell's summed credit|"),
-    "residual_total": ("", "max over steps of |all credit - (loss - entropy)|"),
-    "skip_weight": ("", "max over steps of the skip weight on intermediate edges; laws hold at 0"),
+    "residual_inner": (
+        "",
+        "max over steps and earlier cells of |its credit less credit_skip|",
+    ),
+    "residual_total": ("", "max over steps of |all credit less credit_skip - (loss - entropy)|"),
+    "skip_weight": ("", "max over steps of the skip weight on intermediate edges"),
 }
 
 EPOCH_FIELDS: dict[str, tuple[str, str]] = {
-    name: STEP_FIELDS[name]
+    name: WINDOW_FIELDS[name]
     for name in (
         "loss",
         "entropy",
@@ -138,8 +145,8 @@ def _metadata(shape: Shape) -> dict[str, str]:
     }
 
 
-def steps_schema(shape: Shape) -> pa.Schema:
-    """The `steps` table: one row per window and split."""
+def windows_schema(shape: Shape) -> pa.Schema:
+    """The `windows` table: one row per window and split."""
     keys = [
         pa.field(
             "step",
@@ -148,22 +155,22 @@ def steps_schema(shape: Shape) -> pa.Schema:
             {"meaning": "batches of the train split done at the window's end"},
         ),
         pa.field("epoch", pa.int32(), False, {"meaning": "epoch of the window, from 0"}),
-        pa.field("split", pa.string(), False, {"meaning": "train or search"}),
+        pa.field("split", pa.string(), False, {"meaning": "train or validation"}),
         pa.field("steps", pa.int32(), False, {"meaning": "steps of the window"}),
         pa.field("samples", pa.int64(), False, {"meaning": "samples of the window"}),
     ]
-    return pa.schema([*keys, *_fields(STEP_FIELDS, shape)], _metadata(shape))
+    return pa.schema([*keys, *_fields(WINDOW_FIELDS, shape)], _metadata(shape))
 
 
 def epochs_schema(shape: Shape) -> pa.Schema:
     """The `epochs` table: one row per epoch and split, the supernet evaluated as it stands.
 
-    For `train` and `search` the samples are those of the epoch's own steps; `test` is evaluated
+    For `train` and `validation` the samples are those of the epoch's own steps; `test` is evaluated
     after the epoch with the method's evaluation gates.
     """
     keys = [
         pa.field("epoch", pa.int32(), False, {"meaning": "epoch, from 0"}),
-        pa.field("split", pa.string(), False, {"meaning": "train, search or test"}),
+        pa.field("split", pa.string(), False, {"meaning": "train, validation or test"}),
         pa.field("samples", pa.int64(), False, {"meaning": "samples evaluated"}),
         pa.field(
             "lr", pa.float64(), False, {"meaning": "the weights' learning rate; 0 while they rest"}
@@ -184,7 +191,7 @@ def samples_schema(shape: Shape) -> pa.Schema:
     """
     keys = [
         pa.field("epoch", pa.int32(), False, {"meaning": "epoch, from 0"}),
-        pa.field("split", pa.string(), False, {"meaning": "train or search"}),
+        pa.field("split", pa.string(), False, {"meaning": "train or validation"}),
         pa.field("sample", pa.int64(), False, {"meaning": "row in the dataset's train.parquet"}),
         pa.field("label", pa.int64(), False, {"meaning": "the class it is trained on"}),
         pa.field("correct", pa.bool_(), False, {"meaning": "whether it is classified so"}),
@@ -192,7 +199,7 @@ def samples_schema(shape: Shape) -> pa.Schema:
     return pa.schema([*keys, *_fields(SAMPLE_FIELDS, shape)], _metadata(shape))
 
 
-SCHEMAS = {"steps": steps_schema, "epochs": epochs_schema, "samples": samples_schema}
+SCHEMAS = {"windows": windows_schema, "epochs": epochs_schema, "samples": samples_schema}
 """Table -> its schema for a shape; each is a Parquet file of that name."""
 
 

@@ -35,7 +35,7 @@ class TrajectoryWriter:
         """Add one row.
 
         Args:
-            table: `steps`, `epochs` or `samples`.
+            table: `windows`, `epochs` or `samples`.
             row: a value for each field: numbers and strings for the single values, arrays in the
                 shape of the field's axes (or flat, row-major).
 
