@@ -184,7 +184,7 @@ def altered(trajectory: Trajectory, **arrays: np.ndarray) -> Trajectory:
         else:
             column = pa.array(values, field.type)
         steps = steps.set_column(place, field, column)
-    return replace(trajectory, steps=steps)
+    return replace(trajectory, windows=steps)
 
 
 def _epoch(epoch: int, split: str, shape: Shape, scalars: dict[str, float]) -> dict[str, Any]:
