@@ -16,7 +16,7 @@ from tests import synthetic
 from wiring import config
 from wiring.cli import BAD_INPUT, app
 from wiring.config import load_scale
-from wiring.config import scale as study
+from wiring.config import scale as design
 from wiring.config.model import FileModel, Model
 from wiring.data.sources.digit_pairs import DigitPairsSettings
 from wiring.methods.settings import SNASSettings, Temperature
@@ -24,11 +24,11 @@ from wiring.methods.settings import SNASSettings, Temperature
 ROOT = Path(__file__).parents[1]
 SMOKE = yaml.safe_load((ROOT / "config/smoke.yaml").read_text())
 SECTIONS = {
-    "Top level": study.ScaleConfig,
+    "Top level": design.ScaleConfig,
     "datasets": config.DatasetConfig,
     "digit-pairs": DigitPairsSettings,
-    "experiments": study.Experiment,
-    "overrides": study.Override,
+    "experiments": design.Experiment,
+    "overrides": design.Override,
     "search": config.SearchConfig,
     "space": config.SpaceConfig,
     "weights": config.WeightsConfig,
@@ -38,8 +38,8 @@ SECTIONS = {
     "train": config.TrainConfig,
     "augment": config.AugmentConfig,
     "run": config.RunConfig,
-    "report": study.ReportConfig,
-    "claims": study.ClaimsConfig,
+    "report": design.ReportConfig,
+    "claims": design.ClaimsConfig,
 }
 SCALES = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
 PAGE = ("--tables=d", "--claims=c", "--figures=f", "--out=o")
@@ -234,7 +234,7 @@ def test_documented_defaults_are_the_models(title: str, model: type[BaseModel]) 
 def test_every_model_is_documented() -> None:
     models = {
         model
-        for model in {**vars(config), **vars(study)}.values()
+        for model in {**vars(config), **vars(design)}.values()
         if isinstance(model, type) and issubclass(model, Model)
     } - {config.MethodSettings, Model, FileModel}
     assert models | {SNASSettings, Temperature, DigitPairsSettings} == set(SECTIONS.values())

@@ -29,7 +29,7 @@ from wiring.config import (
 )
 from wiring.config.schema import scale_schema
 from wiring.errors import InputError
-from wiring.study import TARGETS, read_study
+from wiring.study import read_study
 
 ROOT = Path(__file__).parent.parent
 GOOD: dict[str, Any] = {
@@ -338,18 +338,6 @@ def test_what_changes_something_is_taken(tmp_path: Path, change: dict[str, Any])
 def test_small_spaces_are_taken(tmp_path: Path, space: dict[str, Any]) -> None:
     file = study(tmp_path, defaults__space=space, experiments__E1__variants={})
     assert read_study(file).searches()
-
-
-def test_experiments_are_not_called_like_the_rules_of_the_workflow(tmp_path: Path) -> None:
-    rules = "\n".join(path.read_text() for path in (ROOT / "workflow").rglob("*.smk"))
-    rules += (ROOT / "Snakefile").read_text()
-    names = {
-        a or b for a, b in re.findall(r"^(?:use rule \w+ as (\w+) with|rule (\w+)):", rules, re.M)
-    }
-    assert names - {""} <= TARGETS
-    for name in ("search", "all", "Metrics"):
-        with pytest.raises(InputError, match=rf"experiments\.{name}: is the name of a rule"):
-            read_study(study(tmp_path, **{f"experiments__{name}": STUDY["experiments"]["E2"]}))
 
 
 def test_twenty_thousand_faults_answer_in_a_second() -> None:
