@@ -70,6 +70,10 @@ def test_validate_counts_the_searches(name: str) -> None:
     assert sum(counts) == len(load_scale(path).searches())
 
 
+def test_schema_prints_the_one_that_editors_read() -> None:
+    assert wiring("schema").output == (ROOT / "config/schema.json").read_text()
+
+
 def test_verify_takes_whole_trajectories_and_names_a_damaged_file(tmp_path: Path) -> None:
     path = synthetic.write_search(tmp_path, synthetic.config(), synthetic.grows)
     assert "1 trajectories" in wiring("verify", path).output

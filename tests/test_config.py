@@ -27,6 +27,7 @@ from wiring.config import (
     load_scale,
     plugins,
 )
+from wiring.config.expand import _layers
 from wiring.config.schema import scale_schema
 from wiring.errors import InputError
 from wiring.study import read_study
@@ -338,6 +339,83 @@ def test_what_changes_something_is_taken(tmp_path: Path, change: dict[str, Any])
 def test_small_spaces_are_taken(tmp_path: Path, space: dict[str, Any]) -> None:
     file = study(tmp_path, defaults__space=space, experiments__E1__variants={})
     assert read_study(file).searches()
+
+
+LEAVES = st.sampled_from(
+    [
+        (("train", "epochs"), 3),
+        (("train", "epochs"), 4),
+        (("train", "windows_per_epoch"), 1),
+        (("space", "cells"), 2),
+        (("space", "fix_edges", "2-3"), "none"),
+        (("space", "fix_edges", "0-3"), "skip_connect"),
+        (("space", "forbid_ops"), {"1-2": ["none"]}),
+        (("alpha", "cost_clamp"), 5.0),
+        (("alpha", "cost_clamp"), None),
+    ]
+)
+PLACES = st.sampled_from(
+    [
+        ("defaults",),
+        ("methods", "darts"),
+        ("methods", "dsnas"),
+        ("experiments", "E1", "variants", "free"),
+        ("experiments", "E1", "variants", "cut"),
+        ("experiments", "E1", "overrides", 0, "set"),
+        ("experiments", "E1", "overrides", 1, "set"),
+    ]
+)
+
+
+def inside(raw: Any, path: tuple[str | int, ...]) -> Any:
+    for key in path:
+        raw = raw.setdefault(key, {}) if isinstance(raw, dict) else raw[key]
+    return raw
+
+
+def texts(raw: dict[str, Any]) -> set[str]:
+    return {s.canonical for s in ScaleConfig.model_validate(raw).searches().values()}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(PLACES, LEAVES), min_size=1, max_size=6))
+def test_a_setting_that_is_taken_changes_a_search_or_says_what_is_so_without_it(
+    chosen: list[tuple[tuple[str | int, ...], tuple[tuple[str, ...], Any]]],
+) -> None:
+    """Whatever is left out of a file that is valid: its searches are others, or it said a default.
+
+    And a file is refused just where something in it is replaced everywhere.
+    """
+    raw = json.loads(json.dumps(STUDY))
+    raw["defaults"], raw["methods"] = {}, {}
+    raw["experiments"]["E1"]["variants"] = {"free": {}, "cut": {}}
+    raw["experiments"]["E1"]["overrides"] = [{"method": "darts", "set": {}}, {"set": {}}]
+    for place, (path, value) in chosen:
+        inside(inside(raw, place), path[:-1])[path[-1]] = value
+    overrides = raw["experiments"]["E1"]["overrides"]
+    raw["experiments"]["E1"]["overrides"] = [each for each in overrides if each["set"]]
+    try:
+        before = texts(raw)
+    except InputError as error:
+        assert re.search("changes nothing", str(error))
+        return
+    for layer, _ in list(_layers(ScaleConfig.model_validate(raw))):
+        for path in layer.leaves():
+            without = json.loads(json.dumps(raw))
+            value = inside(without, (*layer.place, *path[:-1])).pop(path[-1])
+            if not inside(without, layer.place) and layer.place[-1] == "set":
+                inside(without, layer.place[:-2]).pop(layer.place[-2])
+            if texts_or_none(without) == before:
+                assert layer.place[-1] != "set" or len(list(layer.leaves())) > 1
+                same = [inside(json.loads(one), path) for one in before]
+                assert value in same
+
+
+def texts_or_none(raw: dict[str, Any]) -> set[str] | None:
+    try:
+        return texts(raw)
+    except InputError:
+        return None
 
 
 def test_twenty_thousand_faults_answer_in_a_second() -> None:
