@@ -90,7 +90,7 @@ def changed(path: str, value: object) -> dict[str, object]:
             r"digits.source: unknown source, .*cifar10, .*fashion, .*got 'mnist'",
         ),
         ("datasets/..", {"source": "cifar10"}, r"datasets.*\.\..*match pattern.*got '\.\.'"),
-        ("experiments/E1/methods", ["enas"], r"methods.0: unknown method.*darts, dsnas.*'enas'"),
+        ("experiments/E1/methods", ["enas"], r"methods.0: unknown method.*darts, .*dsnas.*'enas'"),
         ("experiments/E1/levels", ["tri"], r"levels.0: .*'single' or 'bi'"),
         ("experiments/E1/datasets", ["imagenet"], r"unknown dataset 'imagenet'.*digits"),
         ("experiments/E1/seeds", [-1], r"seeds.0: .*greater than or equal to 0"),
@@ -397,7 +397,7 @@ def test_a_setting_that_is_taken_changes_a_search_or_says_what_is_so_without_it(
     try:
         before = texts(raw)
     except InputError as error:
-        assert re.search("changes nothing", str(error))
+        assert re.search("changes nothing", str(error))  # noqa: PT017
         return
     for layer, _ in list(_layers(ScaleConfig.model_validate(raw))):
         for path in layer.leaves():

@@ -258,7 +258,10 @@ def _idle(scale: ScaleConfig) -> Iterator[Fault]:
         for number, layer in enumerate(group.layers):
             before, after = group.layers[:number], group.layers[number + 1 :]
             if not changes.get(layer.place, True):
-                changes[layer.place] = _merged((*before, layer)) != _merged(before)
+                without, beside = (
+                    _valid(Group(group.condition, layers)) for layers in (before, (*before, layer))
+                )
+                changes[layer.place] = without is None or without != beside
             for path in layer.leaves():
                 place = (*layer.place, *path)
                 used[place] = used[place] or not any(other.sets(path) for other in after)
@@ -269,6 +272,13 @@ def _idle(scale: ScaleConfig) -> Iterator[Fault]:
     for place, really in used.items():
         if not really:
             yield place, "changes nothing: something more particular sets it for every search"
+
+
+def _valid(group: Group) -> SearchConfig | None:
+    try:
+        return SearchConfig.model_validate(group.raw(0))
+    except ValidationError:
+        return None
 
 
 def _merged(layers: tuple[Layer, ...]) -> dict[str, Any]:
