@@ -735,7 +735,8 @@ def ok(place: Path, *words: str) -> str:
 def lend_environment(place: Path) -> None:
     """Let `make` take this very environment for the one that it would set up."""
     (place / ".venv").mkdir()
-    (place / ".venv/bin").symlink_to(Path(sys.executable).parent)
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (place / ".venv" / name).symlink_to(Path(sys.prefix) / name)
     (place / ".venv/.installed").touch()
 
 
