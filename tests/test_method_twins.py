@@ -17,6 +17,7 @@ from wiring.config.search import AlphaConfig, SearchConfig
 from wiring.methods.beta_darts import BetaDARTS
 from wiring.methods.darts import DARTS
 from wiring.methods.darts_minus import DARTSMinus
+from wiring.methods.darts_pt import DARTSPT
 from wiring.methods.darts_second import DARTSSecond
 from wiring.methods.drnas import DrNAS
 from wiring.methods.dsnas import DSNAS
@@ -28,6 +29,7 @@ from wiring.methods.proxylessnas import ProxylessNAS
 from wiring.methods.settings import (
     BetaDARTSSettings,
     DARTSMinusSettings,
+    DARTSPTSettings,
     DARTSSecondSettings,
     DARTSSettings,
     DrNASSettings,
@@ -453,3 +455,59 @@ def test_second_order_refuses_a_clamp_that_it_would_not_heed() -> None:
                 "alpha": {"cost_clamp": 5.0},
             }
         )
+
+
+class Accuracy:
+    """A held-out accuracy in closed form."""
+
+    def __init__(self, edges: int, seed: int) -> None:
+        self.worth = normal(seed + 70, edges, 8)
+        self.asked = 0
+
+    def accuracy(self, draw: Draw) -> float:
+        self.asked += 1
+        for row, columns in enumerate(draw.active):  # what is not active must not count
+            rest = [column for column in range(8) if column not in columns]
+            assert draw.gates[row, rest].abs().sum() == 0
+        return self.of(draw.gates)
+
+    def of(self, gates: Tensor) -> float:
+        gates = gates.index_fill(-1, torch.tensor([NONE]), 0)
+        return float((gates * self.worth).sum().sigmoid())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_darts_pt_decides_by_what_is_lost_without_an_op_and_without_an_edge(seed: int) -> None:
+    space = SpaceConfig.model_validate(
+        {"nodes": 3, "fix_edges": {"0-2": "skip_connect"}, "forbid_ops": {"0-4": ["none"]}}
+    )
+    candidates, alpha = Candidates.of(space, CPU), normal(seed, len(space.edges), 8)
+    start, loss = candidates, Accuracy(len(space.edges), seed)
+    method = DARTSPT(DARTSPTSettings(warm_up=0.1, every=0.1))
+    for epoch in range(1, 9):  # each free edge, in order
+        p = method.evaluation(alpha, candidates).gates
+        losses = {}
+        for op in (column for column in start.columns[epoch] if column != NONE):
+            gates = p.clone()
+            gates[epoch, op] = 0
+            losses[op] = loss.of(gates)
+        context = Context(True, epoch / 10, epoch, loss)
+        candidates = method.epoch_done(alpha, candidates, context) or candidates
+        assert candidates.columns[epoch] == (min(losses, key=lambda op, found=losses: found[op]),)
+        assert candidates.columns[epoch + 1 :] == start.columns[epoch + 1 :]
+    for epoch, node in ((9, 3), (10, 4)):  # then each node that has too many
+        before = candidates.columns
+        p = method.evaluation(alpha, candidates).gates
+        rows = [r for r, edge in enumerate(space.edges) if edge.target == node]
+        lost = {}
+        for row in (r for r in rows if NONE in start.columns[r]):
+            gates = p.clone()
+            gates[row] = 0
+            lost[row] = loss.of(gates)
+        removed = sorted(lost, key=lambda row, found=lost: -found[row])[: len(rows) - 2]
+        context = Context(True, epoch / 10, epoch, loss)
+        candidates = method.epoch_done(alpha, candidates, context) or candidates
+        for row, columns in enumerate(candidates.columns):
+            assert columns == ((NONE,) if row in removed else before[row])
+    # Each decision asked once for each op, or each edge, that could be lost.
+    assert loss.asked == 8 * 7 + 3 + 3

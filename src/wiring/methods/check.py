@@ -42,6 +42,8 @@ def faults(name: str, settings: MethodSettings | None = None) -> tuple[str, ...]
         load_method(name, settings)
     except InputError as error:
         return (str(error),)
+    except Exception as error:  # whatever somebody else's code raises
+        return (f"{name}: cannot be made: {type(error).__name__}: {error}",)
     return faults_of(name, lambda: load_method(name, settings))
 
 
@@ -83,6 +85,9 @@ class _Toy:
         off = draw.gates * self._weights - self._targets[int(held_out)]
         active = active_mask(draw.active, (len(off), off.shape[1]), CPU)
         return self._weights * off * active, [draw.gates * off]
+
+    def accuracy(self, draw: Draw) -> float:
+        return float((draw.gates * self._weights).sum().sigmoid())
 
     @contextmanager
     def moved(self, direction: Sequence[Tensor], by: float) -> Iterator[None]:
@@ -138,7 +143,7 @@ class _Walk:
 
     def _ask(self, name: str, *arguments: Any) -> Any:
         before = self.alpha.detach().clone()
-        given = _try(name, getattr(self.method, name), *arguments)
+        given = _try(name, lambda *a: getattr(self.method, name)(*a), *arguments)
         if not torch.equal(self.alpha.detach(), before):
             raise _Fault(f"{name} changes alpha: expected only the optimizer to")
         return given
@@ -164,11 +169,11 @@ class _Walk:
         _of_strength(self)
 
     def _narrow(self, left: Candidates) -> None:
-        pairs = zip(left.columns, self.candidates.columns, strict=True)
+        pairs = zip(left.columns, Candidates.of(SPACE, CPU).columns, strict=True)
         if not all(new and set(new) <= set(old) for new, old in pairs):
             raise _Fault(
-                "epoch_done gives an edge no op, or one that it may not take: expected fewer of "
-                "the candidates that there were, one at least"
+                "epoch_done gives an edge no op, or one that it may not take: expected some of "
+                "the candidates that the space allows"
             )
         self.candidates = left
 

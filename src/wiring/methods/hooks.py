@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -28,7 +28,7 @@ class Hooks:
         optimizer: `(alpha, config)`: what steps alpha, whose gradient is in `alpha.grad`.
             Default: Adam, which it may also have by returning None.
         epoch_done: `(alpha, candidates, context)`: called after each epoch that trains; returns
-            the candidates from then on, fewer than before, or None. Default: None.
+            the candidates from then on, among those that the space allows, or None. Default: None.
         state_dict: `()`: what later draws and gradients depend on beside alpha: tensors and plain
             values, for the checkpoint. Default: nothing.
         load_state_dict: `(state)`: go on where `state_dict` was taken.
@@ -65,8 +65,3 @@ class Hooks:
         }
         found = {name: getattr(method, name, default) for name, default in defaults.items()}
         return cls(optimizer=optimizer, **found)
-
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """What a method may bring."""
-        return tuple(field.name for field in fields(cls))

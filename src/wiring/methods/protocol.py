@@ -21,8 +21,8 @@ Selected = tuple[int | None, ...]
 class Loss(Protocol):
     """The loss of the step's own two batches, beyond the one pass that every step makes.
 
-    Single-level, both are the same batch. Whatever is asked here, the weights and their gradients
-    are afterwards what they were, to the bit.
+    Single-level, both are the same batch, and all samples count as held out. Whatever is asked
+    here, the weights and their gradients are afterwards what they were, to the bit.
 
     Attributes:
         rate: the weights' present learning rate.
@@ -35,6 +35,9 @@ class Loss(Protocol):
 
     def slopes(self, draw: Draw, *, held_out: bool) -> tuple[Tensor, list[Tensor]]:
         """The local costs, and the gradient of each of the weights, at these gates."""
+
+    def accuracy(self, draw: Draw) -> float:
+        """The share of all held-out samples that is classified correctly at these gates."""
 
     def moved(self, direction: Sequence[Tensor], by: float) -> AbstractContextManager[None]:
         """In here the weights are `w + by * direction`."""

@@ -6,6 +6,7 @@ A method of another package declares its own model in the entry-point group
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -174,16 +175,45 @@ class GAEASettings(KeepSettings):
     """GAEA."""
 
 
-class SGASSettings(MethodSettings):
-    """SGAS: shares of the search's epochs (the paper: 9 and 5 of 50).
+class DecidingSettings(MethodSettings):
+    """A method that decides edge by edge while it searches.
 
     Attributes:
-        warm_up: share after which the first edge is decided.
-        every: share between two decisions.
-        inputs: a node with so many decided inputs loses its others.
+        warm_up: share of the epochs after which the first decision is made.
+        every: share of the epochs between two decisions.
+        inputs: edges that a node keeps at most.
     """
 
     warm_up: Annotated[float, Field(ge=0, le=1)] = 0.18
     every: Annotated[float, Field(gt=0, le=1)] = 0.1
     inputs: PositiveInt = 2
     follows_progress: ClassVar[bool] = True
+
+    def due(self, progress: float, epochs: int) -> int:
+        """Decisions that fell due in the epoch just done.
+
+        Args:
+            progress: share of the epochs done.
+            epochs: their number.
+        """
+        return self._all_due(progress) - self._all_due(progress * (epochs - 1) / max(epochs, 1))
+
+    def _all_due(self, progress: float) -> int:
+        since = progress - self.warm_up
+        # A share of the epochs that is meant to be whole must not fall short by rounding.
+        return 0 if since < -1e-9 else 1 + math.floor(since / self.every + 1e-9)
+
+
+class SGASSettings(DecidingSettings):
+    """SGAS (the paper decides after 9 of 50 epochs, then every 5)."""
+
+
+class DARTSPTSettings(DecidingSettings):
+    """DARTS-PT.
+
+    The paper decides after a whole DARTS search, 50 epochs, then every 5. Here the search's epochs
+    hold both: by default half of them, then 21 decisions; a full cell has 14 edges and 3 nodes.
+    """
+
+    warm_up: Annotated[float, Field(ge=0, le=1)] = 0.5
+    every: Annotated[float, Field(gt=0, le=1)] = 0.025

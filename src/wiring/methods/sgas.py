@@ -29,16 +29,9 @@ class SGAS(DARTS):
         self, alpha: Tensor, candidates: Candidates, context: Context
     ) -> Candidates | None:
         """Make the decisions that fell due in this epoch."""
-        before = context.progress * (context.epochs - 1) / max(context.epochs, 1)
-        for _ in range(self._due(context.progress) - self._due(before)):
+        for _ in range(self.settings.due(context.progress, context.epochs)):
             candidates = self._decided(alpha, candidates)
         return candidates
-
-    def _due(self, progress: float) -> int:
-        """Decisions that are due when this share of the epochs is done."""
-        since = progress - self.settings.warm_up
-        # A share of epochs that is meant to be whole must not fall short by rounding.
-        return 0 if since < -1e-9 else 1 + math.floor(since / self.settings.every + 1e-9)
 
     def _decided(self, alpha: Tensor, candidates: Candidates) -> Candidates:
         """The candidates after one decision; the same if none is left to take."""

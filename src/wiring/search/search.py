@@ -66,6 +66,7 @@ class Search:
         self._build(dataset, weights, alphas)
         self._batch(dataset, data)
         self.test = TestSet(dataset, device)
+        self.passes = self._passes(dataset) if self.hooks.wants_loss else None
         self.epoch = self.steps = 0
         self.lost: int | None = None
 
@@ -81,7 +82,6 @@ class Search:
         w = config.weights
         self.weight_optimizer = SGD(self.net.parameters(), w.momentum, w.weight_decay, w.grad_clip)
         self.alpha_optimizer = self.hooks.optimizer(self.alpha, config.alpha)
-        self.passes = Passes(self.net, amp=config.run.amp) if self.hooks.wants_loss else None
 
     def _batch(self, dataset: Dataset, data: torch.Generator) -> None:
         """The batches of each split, and the samples that are followed."""
@@ -108,6 +108,14 @@ class Search:
         else:
             self.batches["train"] = batches(None)
         self.followed = Followed(self.batches, config.followed_samples)
+
+    def _passes(self, dataset: Dataset) -> Passes:
+        """Further passes over batches, and over all samples that alpha learns from."""
+        bi = self.config.level == "bi"
+        mask = dataset.search_mask if bi else torch.ones_like(dataset.search_mask)
+        images, labels = dataset.train_images[mask], dataset.train_labels[mask]
+        held_out = TestSet(replace(dataset, test_images=images, test_labels=labels), self.device)
+        return Passes(self.net, held_out, amp=self.config.run.amp)
 
     @property
     def finished(self) -> bool:
