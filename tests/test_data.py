@@ -755,7 +755,7 @@ def test_load_refuses_what_is_not_as_the_manifest_says(tmp_path: Path) -> None:
         ({"manifest.json": None}, r"manifest\.json: cannot be read: No such file"),
         ({"manifest.json": b"{"}, r"manifest\.json: not valid JSON"),
         ({"manifest.json": b"[]"}, r"manifest\.json: expected a JSON object"),
-        ({"manifest.json": b"{}"}, r"manifest\.json: schema_version is None, expected 1"),
+        ({"manifest.json": b"{}"}, r"manifest\.json: schema_version is None, expected 2"),
         (
             {"manifest.json": json.dumps({"schema_version": 1}).encode()},
             r"manifest\.json: shape is missing",

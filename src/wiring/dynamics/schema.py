@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from wiring.config import OPS
 from wiring.dynamics.identity import IDENTITY
 from wiring.errors import InputError
+from wiring.files import read_parquet
 from wiring.patterns import STATISTICS
 from wiring.trajectory import EPOCH_FIELDS
 
@@ -31,7 +31,7 @@ _TEXTS: dict[str, str] = {
     "edge": r"\d+-\d+",
     "edge_class": "input|intermediate",
     "op": "|".join(OPS),
-    "split": "train|search|test",
+    "split": "train|validation|test",
     "phase": "initial|converged",
     "output_nodes": r"\d+(,\d+)*",
     **dict.fromkeys(("machine", "mlflow_run_id", "config_sha256", "windows_sha256"), _ANYTHING),
@@ -105,12 +105,7 @@ def read_table(folder: Path, name: str) -> pa.Table:
         raise InputError(
             f"{folder}: {path.name} is missing, expected a folder of `wiring dynamics`"
         )
-    try:
-        table = pq.read_table(path)
-        table.validate(full=True)  # text need not be UTF-8, nor lengths be true
-    except (pa.ArrowException, OSError, ValueError) as error:
-        said = " ".join(str(error).split())
-        raise InputError(f"{path}: not a Parquet file as expected: {said}") from None
+    table = read_parquet(path)
     if table.column_names != schema.names:
         raise InputError(f"{path}: columns differ, expected {', '.join(schema.names)}")
     for field in schema:

@@ -111,8 +111,9 @@ class Search:
 
     def _passes(self, dataset: Dataset) -> Passes:
         """Further passes over batches, and over all samples that alpha learns from."""
-        bi = self.config.level == "bi"
-        mask = dataset.search_mask if bi else torch.ones_like(dataset.search_mask)
+        mask = dataset.validation_mask
+        if self.config.level == "single":
+            mask = torch.ones_like(mask)
         images, labels = dataset.train_images[mask], dataset.train_labels[mask]
         held_out = TestSet(replace(dataset, test_images=images, test_labels=labels), self.device)
         return Passes(self.net, held_out, amp=self.config.run.amp)

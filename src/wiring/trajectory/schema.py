@@ -49,7 +49,10 @@ class Shape:
 # name -> (axes, meaning). Axes: "" a number, "EO" one value per edge and op, and so on.
 WINDOW_FIELDS: dict[str, tuple[str, str]] = {
     "alpha": ("EO", "architecture parameters after the window; -inf where an op is not allowed"),
-    "probability": ("EO", "softmax(alpha) after the window"),
+    "probability": (
+        "EO",
+        "strength of each op after the window: softmax(alpha), or what the method says",
+    ),
     "count": ("EO", "steps of the window in which the op was evaluated"),
     "cost_mean": ("LEO", "local cost dL/dZ, mean over those steps; NaN where count is 0"),
     "cost_var": ("LEO", "its population variance over those steps"),
@@ -176,7 +179,7 @@ def epochs_schema(shape: Shape) -> pa.Schema:
             "lr", pa.float64(), False, {"meaning": "the weights' learning rate; 0 while they rest"}
         ),
         pa.field(
-            "genotype", pa.string(), False, {"meaning": "JSON: edge -> op of largest probability"}
+            "genotype", pa.string(), False, {"meaning": "JSON: edge -> op that the method selects"}
         ),
     ]
     return pa.schema([*keys, *_fields(EPOCH_FIELDS, shape)], _metadata(shape))
