@@ -51,7 +51,7 @@ WINDOW_FIELDS: dict[str, tuple[str, str]] = {
     "alpha": ("EO", "architecture parameters after the window; -inf where an op is not allowed"),
     "probability": (
         "EO",
-        "strength of each op after the window: softmax(alpha), or what the method says",
+        "strength of each op after the window; softmax(alpha) but for some methods",
     ),
     "count": ("EO", "steps of the window in which the op was evaluated"),
     "cost_mean": ("LEO", "local cost dL/dZ, mean over those steps; NaN where count is 0"),
