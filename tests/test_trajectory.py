@@ -209,15 +209,15 @@ def test_the_state_of_another_shape_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"loss": ...}, "steps row: missing loss"),
-        ({"lost": 1.0}, "steps row: unknown lost"),
-        ({"loss": None}, "steps row: loss: None, expected a number"),
-        ({"step": 1.5}, "steps row: step: 1.5, expected an integer"),
-        ({"step": float("nan")}, "steps row: step: nan, expected an integer"),
-        ({"split": 3}, "steps row: split: 3, expected a string"),
-        ({"split": "valid"}, "steps row: split: 'valid', expected train or search"),
-        ({"alpha": np.zeros((8, 5))}, r"steps row: alpha: shape \(8, 5\), expected \(5, 8\)"),
-        ({"alpha": 0.0}, r"steps row: alpha: shape \(\), expected \(5, 8\)"),
+        ({"loss": ...}, "windows row: missing loss"),
+        ({"lost": 1.0}, "windows row: unknown lost"),
+        ({"loss": None}, "windows row: loss: None, expected a number"),
+        ({"step": 1.5}, "windows row: step: 1.5, expected an integer"),
+        ({"step": float("nan")}, "windows row: step: nan, expected an integer"),
+        ({"split": 3}, "windows row: split: 3, expected a string"),
+        ({"split": "valid"}, "windows row: split: 'valid', expected train or search"),
+        ({"alpha": np.zeros((8, 5))}, r"windows row: alpha: shape \(8, 5\), expected \(5, 8\)"),
+        ({"alpha": 0.0}, r"windows row: alpha: shape \(\), expected \(5, 8\)"),
     ],
 )
 def test_a_faulty_row_is_named_and_leaves_nothing(
