@@ -20,7 +20,7 @@ SKIP = SpaceConfig().ops.index("skip_connect")
 
 
 def intermediate(space: SpaceConfig) -> list[int]:
-    return [row for row, edge in enumerate(space.edges) if int(edge.split("-")[0]) >= 2]
+    return [row for row, edge in enumerate(space.edges) if edge.source >= 2]
 
 
 def one_hot(space: SpaceConfig, columns: list[int]) -> Tensor:
