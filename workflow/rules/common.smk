@@ -31,6 +31,32 @@ def folder_of_tables(wildcards, input) -> Path:
     return Path(input.tables[0]).parent
 
 
+def options_of_tables(wildcards, input) -> list[str]:
+    """`--tables FOLDER` for each experiment."""
+    return [f"--tables={folder}" for folder in dict.fromkeys(Path(p).parent for p in input.tables)]
+
+
+def folders_of_trajectories(wildcards, input) -> str:
+    """All folders in one word for the shell, which has a limit: `trajectories/{a,b}_s{0,1}`."""
+
+    def either(names) -> str:
+        return names[0] if len(names) == 1 else f"{{{','.join(names)}}}"
+
+    seeds = [str(seed) for seed in SCALE.experiments[wildcards.experiment].seeds]
+    root = Path(input.trajectories[0]).parents[1]
+    return f"{root}/{either(list(DESIGN[wildcards.experiment]))}_s{either(seeds)}"
+
+
+def all_of(experiment: str) -> list[str]:
+    """Every file of an experiment."""
+    made = (rules._page.output, rules._claims.output, rules._tables.output)
+    return [
+        *(path for output in made for path in expand(output, experiment=experiment)),
+        *FIGURES[experiment],
+        *TRAJECTORIES[experiment],
+    ]
+
+
 def scale_file(wildcards, input) -> Path:
     """A parameter that is not recorded, as it asks for `input`: a path is this machine's."""
     return SCALE_FILE

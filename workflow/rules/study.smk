@@ -2,11 +2,6 @@
 ALL_TABLES = expand(rules._tables.output, experiment=EXPERIMENTS)
 
 
-def options_of_tables(wildcards, input) -> list[str]:
-    """`--tables FOLDER` for each experiment."""
-    return [f"--tables={folder}" for folder in dict.fromkeys(Path(p).parent for p in input.tables)]
-
-
 rule _overview:
     input:
         tables=ALL_TABLES,

@@ -1,14 +1,3 @@
-def folders_of_trajectories(wildcards, input) -> str:
-    """All folders in one word for the shell, which has a limit: `trajectories/{a,b}_s{0,1}`."""
-
-    def either(names) -> str:
-        return names[0] if len(names) == 1 else f"{{{','.join(names)}}}"
-
-    seeds = [str(seed) for seed in SCALE.experiments[wildcards.experiment].seeds]
-    root = Path(input.trajectories[0]).parents[1]
-    return f"{root}/{either(list(DESIGN[wildcards.experiment]))}_s{either(seeds)}"
-
-
 rule _tables:
     input:
         trajectories=lambda wildcards: TRAJECTORIES[wildcards.experiment],
