@@ -215,7 +215,7 @@ def test_the_state_of_another_shape_is_refused(tmp_path: Path) -> None:
         ({"step": 1.5}, "windows row: step: 1.5, expected an integer"),
         ({"step": float("nan")}, "windows row: step: nan, expected an integer"),
         ({"split": 3}, "windows row: split: 3, expected a string"),
-        ({"split": "valid"}, "windows row: split: 'valid', expected train or search"),
+        ({"split": "valid"}, "windows row: split: 'valid', expected train or validation"),
         ({"alpha": np.zeros((8, 5))}, r"windows row: alpha: shape \(8, 5\), expected \(5, 8\)"),
         ({"alpha": 0.0}, r"windows row: alpha: shape \(\), expected \(5, 8\)"),
     ],
@@ -262,7 +262,7 @@ def test_what_is_not_a_trajectory_is_refused_with_a_sentence(tmp_path: Path) -> 
     refused("windows.parquet: missing", lambda p: (p / steps).unlink())
     refused("manifest.json: cannot be read: No such", lambda p: (p / "manifest.json").unlink())
     refused("not valid JSON", lambda p: (p / "manifest.json").write_text("{"))
-    refused("schema_version is 1, expected 2", lambda p: edit_manifest(p, schema_version=1))
+    refused("schema_version is 1, expected 3", lambda p: edit_manifest(p, schema_version=1))
     refused("dataset is missing", lambda p: edit_manifest(p, dataset=...))
     refused(
         "config.level: .*got 'tri'", lambda p: edit_manifest(p, config={**config, "level": "tri"})
