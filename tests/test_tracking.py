@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -251,6 +252,10 @@ def test_init_again_changes_nothing(project: Path) -> None:
     assert state() == first
     init(["E1", "E2"], "test")
     assert {name for name, *_ in state()} == {"Default", "test/E1", "test/E2"}
+    for experiment in store.connect().search_experiments():
+        if experiment.name != "Default":
+            # MLflow's UI opens it as model training, not in its layout for GenAI.
+            assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     places = {place for name, place, _ in state() if name != "Default"}
     assert places == {(project / "mlartifacts" / "test" / e).as_uri() for e in ("E1", "E2")}
 
@@ -455,10 +460,13 @@ def test_init_and_replay_say_in_one_line_what_failed(
     project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(store, "PATIENCE", 0.5)
+    monkeypatch.setattr(store, "BEFOREHAND", 0.5)
     path = write(project / "t", config_for())
     with closed() as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-        init(["E1"], "test")
+        begun = monotonic()
+        init([f"E{number}" for number in range(20)], "test")
+        assert monotonic() - begun < 10, "each name waits for a server that is down"
         with pytest.raises(TrackingError, match=f"{address} cannot be used") as caught:
             replay(path)
     assert "\n" not in str(caught.value)

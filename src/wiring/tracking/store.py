@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
 BATCH = 1000
 """Metrics a request: the most that MLflow takes."""
-PATIENCE = 30.0
-"""Seconds for which `init` and `replay` try again."""
+PATIENCE, BEFOREHAND = 30.0, 5.0
+"""Seconds for which `replay` tries again; and `init`, for which all jobs wait."""
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""MLflow 3 else opens an experiment in its layout for GenAI: traces, judges, an assistant."""
 
 log = logging.getLogger("wiring.tracking")
 
@@ -69,10 +71,11 @@ def reason(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
-def persistently() -> Retrying:
-    """Try again for :data:`PATIENCE` seconds, then raise what went wrong last."""
+def persistently(seconds: float | None = None) -> Retrying:
+    """Try again for so many seconds (:data:`PATIENCE`), then raise what went wrong last."""
+    patience = PATIENCE if seconds is None else seconds
     return Retrying(
-        stop=stop_after_delay(PATIENCE), wait=wait_random_exponential(0.2, max=4), reraise=True
+        stop=stop_after_delay(patience), wait=wait_random_exponential(0.2, max=4), reraise=True
     )
 
 
@@ -93,7 +96,7 @@ def init(experiments: Iterable[str], scale: str) -> None:
         title(scale, name)
     with _optional("searches run untracked; once it can, `wiring track replay TRAJECTORY_DIR...`"):
         for name in experiments:
-            persistently()(lambda name=name: ensure(connect(), scale, name))
+            persistently(BEFOREHAND)(lambda name=name: ensure(connect(), scale, name))
 
 
 def show(folders: Mapping[Path, str], scale: str) -> None:
@@ -156,7 +159,7 @@ def ensure(client: MlflowClient, scale: str, name: str) -> tuple[str, str]:
         local = uri().startswith("sqlite:")
         place = Path("mlartifacts", called).absolute().as_uri() if local else None
         try:
-            client.create_experiment(called, artifact_location=place)
+            client.create_experiment(called, artifact_location=place, tags=KIND)
         except MlflowException:  # another process was faster, or the next line fails
             if client.get_experiment_by_name(called) is None:
                 raise
