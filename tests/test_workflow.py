@@ -444,14 +444,14 @@ def test_a_lost_figure_is_drawn_again(project: Path) -> None:
     ("change", "says"),
     [
         ({"serch": {}}, "serch: unknown key"),
-        ({"defaults": {"space": {"cell": 2}}}, "experiments.E1.search.space.cell: unknown key"),
-        ({"defaults": {"train": {"epochs": "two"}}}, "experiments.E1.search.train.epochs"),
+        ({"defaults": {"space": {"cell": 2}}}, "defaults.space.cell: unknown key"),
+        ({"defaults": {"train": {"epochs": "two"}}}, "defaults.train.epochs"),
         (
             {"defaults": {"space": {"fix_edges": {"0-2": "conv"}}}},
             "space.fix_edges.0-2: unknown op",
         ),
         ({"defaults": {"space": {"delete_edges": ["0-9"]}}}, "unknown edge 0-9"),
-        ({"defaults": {"weights": {"lr": -0.1}}}, "experiments.E1.search.weights.lr"),
+        ({"defaults": {"weights": {"lr": -0.1}}}, "defaults.weights.lr"),
         (
             {"datasets": {"digits": {"source": "digits", "test_fraction": 1.5}}},
             "datasets.digits.test_fraction",
@@ -509,9 +509,10 @@ def test_every_scale_is_planned_by_the_same_rules(bare: Path, scale: str) -> Non
 def test_any_name_is_an_experiments(bare: Path) -> None:
     """Names of commands, rules, files and folders, and of another experiment's rules."""
     names = ("all", "metrics", "search", "Index", "A", "A_figures", "figures_A", "tables", "1_A")
-    design = SMOKE.experiments["E3"].model_dump(mode="json")
-    smoke = yaml.safe_load((ROOT / "config/smoke.yaml").read_text())
-    text = yaml.safe_dump({**smoke, "scale": "names", "experiments": dict.fromkeys(names, design)})
+    design = {"title": "Named so", "methods": ["dsnas"], "levels": ["single"], "seeds": [0]}
+    experiments = {name: {**design, "datasets": ["digits"]} for name in names}
+    datasets = {"digits": {"source": "digits", "test_fraction": 0.2}}
+    text = yaml.safe_dump({"scale": "names", "datasets": datasets, "experiments": experiments})
     (bare / "names.yaml").write_text(text)
     for name in names:
         done = snakemake(bare, name, "--dry-run", "--config", "scale=names.yaml")
