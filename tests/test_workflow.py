@@ -914,7 +914,7 @@ def test_a_fresh_clone_has_nothing_to_do_and_misses_no_change(
         assert planned(place) == NOTHING
     with edited(place / "config/smoke.yaml", "lr: 0.01", "lr: 0.02"):
         assert planned(place) == searching("E1", "E5", "E7")
-    with changed(place / "src/wiring" / ROLES["a statistic"], other_meaning, old_time=True):
+    with changed(place / "src/wiring" / ROLES["a pattern"], other_meaning, old_time=True):
         assert planned(place) == following(*EXPERIMENTS)
 
 
@@ -998,16 +998,27 @@ def test_a_damaged_artifact_is_named_and_made_again_alone(published: Path, tmp_p
     assert plan == following("E7")
 
 
+@pytest.mark.parametrize(
+    ("path", "plan"),
+    [
+        ("overview.svg", {"_overview": 1, "_index": 1, "_default": 1}),
+        (
+            f"experiments/E3/figures/{paths_of(SMOKE, 'E3')[0]}",
+            {"_figures_E3": 1, "_page": 1, "_default": 1},
+        ),
+    ],
+    ids=["a file of its own", "a file of a folder"],
+)
 def test_what_was_damaged_on_its_way_is_removed_and_made_again_alone(
-    published: Path, tmp_path: Path
+    published: Path, tmp_path: Path, path: str, plan: Mapping[str, int]
 ) -> None:
-    """DVC links what it fetched without a look at the content."""
+    """DVC links a folder's files without a look at what it fetched."""
     clone = tmp_path / "clone"
     ok(published, *GIT, "clone", "--quiet", str(published), str(clone))
     lend_environment(clone)
     assert "checked" in ok(clone, "make", "pull")
     assert planned(clone) == NOTHING
-    figure = clone / RESULTS / "overview.svg"
+    figure = clone / RESULTS / path
     md5 = hashlib.md5(figure.read_bytes(), usedforsecurity=False).hexdigest()
     shutil.rmtree(clone / ".dvc/cache")
     shutil.rmtree(clone / "results")
@@ -1017,6 +1028,6 @@ def test_what_was_damaged_on_its_way_is_removed_and_made_again_alone(
     done = run(clone, "make", "pull")
     assert done.returncode != 0
     said = done.stdout + done.stderr
-    assert f"{RESULTS}/overview.svg: not what was published (MD5" in said, said
+    assert f"{RESULTS}/{path}: not what was published (MD5" in said, said
     assert not figure.exists()
-    assert planned(clone) == {"_overview": 1, "_index": 1, "_default": 1}
+    assert planned(clone) == plan

@@ -18,7 +18,7 @@ from pathlib import Path
 import yaml
 
 from tools import provenance
-from tools.published import ask, need_clone, scales
+from tools.published import BIN, ask, need_clone, scales
 
 RESULTS, CACHE = Path("results"), Path(".dvc/cache/files/md5")
 OLD = 946684800
@@ -26,12 +26,11 @@ OLD = 946684800
 
 
 def recorded() -> dict[Path, str]:
-    """The published files that are here, with their MD5."""
+    """The published files, here or not, with their MD5."""
     listed = ask(
         *("dvc", "list", ".", str(RESULTS), "--recursive", "--dvc-only", "--show-hash", "--json")
     )
-    files = {RESULTS / one["path"]: one["md5"] for one in json.loads(listed)}
-    return {path: md5 for path, md5 in files.items() if path.is_file()}
+    return {RESULTS / one["path"]: one["md5"] for one in json.loads(listed)}
 
 
 def md5_of(path: Path) -> str:
@@ -40,15 +39,20 @@ def md5_of(path: Path) -> str:
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
-def drop_damaged(files: dict[Path, str]) -> list[Path]:
-    """Remove what is not what was published, and say so; its cached copy too."""
-    damaged = [path for path, md5 in files.items() if md5_of(path) != md5]
+def drop_damaged(files: dict[Path, str]) -> int:
+    """Drop from the list what is not what was published, say so, and remove it and its copy.
+
+    Returns:
+        How many there are. What DVC itself found to be damaged is no longer here.
+    """
+    damaged = [path for path, md5 in files.items() if not path.is_file() or md5_of(path) != md5]
     for path in damaged:
         md5 = files.pop(path)
-        print(f"{path}: not what was published (MD5 {md5}): removed")
-        path.unlink()
+        found = "removed" if path.is_file() else "damaged or missing where it is kept"
+        print(f"{path}: not what was published (MD5 {md5}): {found}")
+        path.unlink(missing_ok=True)
         (CACHE / md5[:2] / md5[2:]).unlink(missing_ok=True)
-    return damaged
+    return len(damaged)
 
 
 def main() -> None:
@@ -56,11 +60,13 @@ def main() -> None:
     need_clone("pull")
     if not yaml.safe_load(Path("dvc.lock").read_text())["stages"]:
         sys.exit("pull: this commit has no published results: `make reproduce` makes all anew")
+    fetched = subprocess.run([BIN / "dvc", "pull"]).returncode == 0
     try:
-        print(ask("dvc", "pull"), end="")
         files = recorded()
     except subprocess.CalledProcessError:
-        sys.exit("pull: DVC could not fetch all results, for the reason above")
+        files = {}
+    if not fetched and not any(path.is_file() for path in files):
+        sys.exit("pull: DVC could not fetch the results, for the reason above")
     damaged = drop_damaged(files)
     for path in files:
         os.utime(path, (OLD, OLD))
@@ -68,8 +74,8 @@ def main() -> None:
     for scale in scales():
         if RESULTS / scale / provenance.NAME in files:
             provenance.restore(scale, files)
-    if damaged:
-        sys.exit("pull: run `snakemake` to make again what was removed")
+    if damaged or not fetched:
+        sys.exit("pull: run `snakemake` to make again what is not there")
     print(f"pull: {len(files)} files checked")
 
 
