@@ -1,19 +1,24 @@
 """The seeds of a condition in one process: each as if alone, and none run twice."""
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
+from wiring.cli import app
 from wiring.config import DatasetConfig, SearchConfig
 from wiring.data.prepare import prepare
 from wiring.files import link_dir
 from wiring.job import condition
 from wiring.job.condition import run_condition
 from wiring.job.run import SearchError, StoppedError, run
+from wiring.job.stops import SIGNALS
 from wiring.trajectory import Trajectory
 
 
@@ -184,3 +189,38 @@ def test_a_folder_is_linked_whole_and_copied_where_it_cannot(
         "a": "a",
         "b": "a",
     }
+
+
+def test_one_search_by_name(
+    tmp_path: Path, ran: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`wiring search SCALE ID`: its dataset is prepared, its trajectory where the workflow looks."""
+    monkeypatch.chdir(tmp_path)
+    design = {
+        "scale": "mine",
+        "datasets": {"digits": {"source": "digits", "test_fraction": 0.2, "train_samples": 96}},
+        "defaults": {
+            "space": {"cells": 1, "channels": 2},
+            "train": {"epochs": 1, "batch_size": 24},
+        },
+        "experiments": {
+            "E1": {
+                "title": "One",
+                "methods": ["dsnas"],
+                "levels": ["single"],
+                "datasets": ["digits"],
+                "seeds": [4, 5],
+            }
+        },
+    }
+    Path("mine.yaml").write_text(yaml.safe_dump(design))
+    name = "E1_dsnas_single_digits_s5"
+    handlers = [signal.getsignal(number) for number in SIGNALS]
+    done = CliRunner().invoke(app, ["search", "mine.yaml", name])
+    assert done.exit_code == 0, done.output
+    assert [signal.getsignal(number) for number in SIGNALS] == handlers
+    assert ran == [5]
+    (place,) = (line for line in done.output.splitlines() if line.endswith(name))
+    assert Path(place) == Path(f"results/mine/experiments/E1/trajectories/{name}")
+    assert Trajectory.read(Path(place)).config.seed == 5
+    assert Path("results/mine/datasets/digits/manifest.json").is_file()

@@ -6,13 +6,14 @@ import logging
 import signal
 import threading
 from types import FrameType
+from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 log = logging.getLogger("wiring")
 
 
 class Stops:
-    """Collects the signals that ask a process to stop, from `with` to the process's end.
+    """Collects the signals that ask a process to stop, from the first to the process's end.
 
     One stop of a cluster's job arrives several times, from Slurm, srun and Snakemake, and some of
     it late: a handler that were put back would let the last one kill the process in the middle of
@@ -29,6 +30,7 @@ class Stops:
         self.asked: int | None = None
         self.patient = patient
         self._interrupted = 0
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Stops:
         """Hear both signals from now on; one that is ignored already stays so."""
@@ -37,17 +39,17 @@ class Stops:
             for number in SIGNALS:
                 # `nohup command &` starts it with SIGINT ignored: somebody meant that.
                 if signal.getsignal(number) is not signal.SIG_IGN:
-                    signal.signal(number, self._hear)
+                    self._before[number] = signal.signal(number, self._hear)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Be deaf to both for what is left of the process.
+        """Once asked to stop, be deaf for what is left of the process; else leave all as it was.
 
-        Python puts handlers back when it ends: a late signal would then decide on the exit code.
+        Python itself puts handlers back when it ends, but not over a signal that is ignored: a
+        late one would else decide on the exit code.
         """
-        for number in SIGNALS:
-            if signal.getsignal(number) == self._hear:
-                signal.signal(number, signal.SIG_IGN)
+        for number, before in self._before.items():
+            signal.signal(number, before if self.asked is None else signal.SIG_IGN)
 
     @property
     def name(self) -> str:
