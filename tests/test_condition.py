@@ -194,7 +194,7 @@ def test_a_folder_is_linked_whole_and_copied_where_it_cannot(
 def test_one_search_by_name(
     tmp_path: Path, ran: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`wiring search SCALE ID`: its dataset is prepared, its trajectory where the workflow looks."""
+    """`wiring search SCALE ID`: dataset and results are where the workflow has them."""
     monkeypatch.chdir(tmp_path)
     design = {
         "scale": "mine",
