@@ -207,9 +207,10 @@ def started(
     """The command of a search, as the workflow calls it; it tells of every epoch."""
     told = "from wiring.job import progress; progress.SPOKEN_EVERY = 0.0"
     program = f"import sys; {before or told}; from wiring.cli import app; app()"
-    words = ["search", config.canonical, "--scale=test", f"--data={data}", f"--out={root}/out"]
+    words = ["searches", f"[{config.canonical}]", "--scale=test", f"--data={data}"]
+    places = [f"--out={root}/out", f"--checkpoints={root}/checkpoints"]
     return subprocess.Popen(
-        [sys.executable, "-c", program, *words, f"--checkpoints={root}/checkpoints"],
+        [sys.executable, "-c", program, *words, *places],
         env={**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{root}/mlflow.db"},
         stderr=subprocess.PIPE,
         text=True,
@@ -253,13 +254,13 @@ def test_asked_to_stop_it_goes_on_from_there_to_the_same_bytes(
     assert f"stopped by {signals[0].name} after epoch" in rest
     assert "Traceback" not in rest
     assert not (tmp_path / "out").exists()
-    epoch = max(int(path.name[:6]) for path in (tmp_path / "checkpoints").glob("*.pt"))
+    epoch = max(int(path.name[:6]) for path in (tmp_path / "checkpoints" / c.id).glob("*.pt"))
     again = started(c, data, tmp_path)
     assert f"resumed after epoch {epoch}" in heard(again, "resumed")
     _, rest = again.communicate(timeout=300)
     assert again.returncode == 0, rest
     whole = finish(c, data, tmp_path / "whole")
-    assert files(Trajectory.read(tmp_path / "out")) == files(whole)
+    assert files(Trajectory.read(tmp_path / "out" / c.id)) == files(whole)
 
 
 def test_stops_that_go_on_arriving_change_nothing(data: Path, tmp_path: Path) -> None:
@@ -274,7 +275,7 @@ def test_stops_that_go_on_arriving_change_nothing(data: Path, tmp_path: Path) ->
     assert process.returncode == 128 + signal.SIGTERM, rest
     assert rest.count("stopping after this epoch") == 1
     assert "stopped by SIGTERM after epoch" in rest
-    assert list((tmp_path / "checkpoints").glob("*.pt"))
+    assert list((tmp_path / "checkpoints" / c.id).glob("*.pt"))
 
 
 def test_a_sigint_that_is_ignored_on_entry_stays_ignored(data: Path, tmp_path: Path) -> None:
@@ -283,13 +284,14 @@ def test_a_sigint_that_is_ignored_on_entry_stays_ignored(data: Path, tmp_path: P
         "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
         "from wiring.job import progress; progress.SPOKEN_EVERY = 0.0"
     )
-    process = started(config(train={"epochs": 12, "batch_size": 16}), data, tmp_path, ignores)
+    c = config(train={"epochs": 12, "batch_size": 16})
+    process = started(c, data, tmp_path, ignores)
     heard(process, "  epoch ")
     process.send_signal(signal.SIGINT)
     _, rest = process.communicate(timeout=300)
     assert process.returncode == 0, rest
     assert "stopp" not in rest
-    assert (tmp_path / "out/manifest.json").is_file()
+    assert (tmp_path / "out" / c.id / "manifest.json").is_file()
 
 
 def test_a_second_sigint_stops_at_once(data: Path, tmp_path: Path) -> None:
@@ -342,7 +344,7 @@ def test_the_command_sets_the_vector_instructions(data: Path, tmp_path: Path) ->
     process = started(c, data, tmp_path, unset)
     _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
-    assert Trajectory.read(tmp_path / "out").manifest["vectors"] == "AVX2"
+    assert Trajectory.read(tmp_path / "out" / c.id).manifest["vectors"] == "AVX2"
 
 
 def failed(config: SearchConfig, data: Path, root: Path, fault: Any = None) -> str:
