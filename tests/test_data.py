@@ -757,7 +757,7 @@ def test_load_refuses_what_is_not_as_the_manifest_says(tmp_path: Path) -> None:
         ({"manifest.json": b"[]"}, r"manifest\.json: expected a JSON object"),
         ({"manifest.json": b"{}"}, r"manifest\.json: schema_version is None, expected 2"),
         (
-            {"manifest.json": json.dumps({"schema_version": 1}).encode()},
+            {"manifest.json": json.dumps({"schema_version": 2}).encode()},
             r"manifest\.json: shape is missing",
         ),
         ({"train.parquet": bytes(flipped)}, r"train\.parquet: SHA-256 is .*, expected "),
