@@ -27,6 +27,7 @@ from pydantic import ValidationError
 
 from tests.ports import silent_port
 from wiring.config import OPS, SearchConfig, SpaceConfig
+from wiring.errors import InputError
 from wiring.tracking import Tracker, TrackingError, init, replay, store, tracker, view
 from wiring.trajectory import EPOCH_FIELDS, WINDOW_FIELDS, Shape, Trajectory, TrajectoryWriter
 
@@ -523,9 +524,16 @@ def test_a_foreign_manifest_is_refused_before_the_store_is_touched(
     assert files(tmp_path) == before
 
 
-@pytest.mark.parametrize("change", ["epoch", "step", "genotype"])
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("epoch", r"epochs\.parquet: an epoch stands twice for train, expected once"),
+        ("step", r"windows\.parquet: windows stand out of order, expected growing steps"),
+        ("genotype", r"epochs\.parquet: genotype is '\{', expected JSON, edge to op"),
+    ],
+)
 def test_tables_that_do_not_fit_are_refused_before_the_store_is_touched(
-    project: Path, change: str
+    project: Path, change: str, says: str
 ) -> None:
     def odd(table: str, row: dict[str, Any]) -> dict[str, Any]:
         change_of = {"epoch": ("epochs", 99), "step": ("windows", 0), "genotype": ("epochs", "{")}
@@ -533,8 +541,9 @@ def test_tables_that_do_not_fit_are_refused_before_the_store_is_touched(
         return {**row, change: value} if table == where else row
 
     path = write(project / "t", config_for(), odd=odd)
-    with pytest.raises(ValueError, match=r"t: epochs\.parquet does not fit steps\.parquet \("):
+    with pytest.raises(InputError, match=says) as caught:
         replay(path)
+    assert "\n" not in str(caught.value)
     assert {path.parent for path in files(project)} == {path}
 
 
