@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -20,7 +21,8 @@ from wiring.data.dataset import Dataset, load
 from wiring.data.prepare import prepare
 from wiring.job import checkpoint
 from wiring.job import run as job
-from wiring.job.run import SearchError, run
+from wiring.job.run import SearchError, StoppedError, run
+from wiring.job.stops import Stops
 from wiring.measure import Window
 from wiring.methods.common import probabilities
 from wiring.search import Search
@@ -545,3 +547,31 @@ def test_descent_equals_the_library_and_lets_weights_rest(clip: float | None) ->
         assert all(weight.grad is None for weight in ours)
         for mine, other in zip(ours, theirs, strict=True):
             torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-6)
+
+
+def test_a_stop_that_comes_at_any_look_leaves_a_checkpoint(data: Path, tmp_path: Path) -> None:
+    """Whichever time the search looks whether it was asked: also between two looks of an epoch."""
+
+    class Late(Stops):
+        """Asked at the n-th look."""
+
+        def __init__(self, look: int) -> None:
+            super().__init__(patient=True)
+            self.look, self.looks = look, 0
+
+        @property
+        def asked(self) -> int | None:
+            self.looks += 1
+            return signal.SIGTERM if self.looks >= self.look else None
+
+        @asked.setter
+        def asked(self, value: int | None) -> None:
+            assert value is None
+
+    for look in (1, 2):
+        folder = tmp_path / str(look)
+        with pytest.raises(StoppedError) as caught:
+            run(config(), "test", data, folder / "t", folder / "c", Late(look))
+        made = checkpoint.newest(folder / "c")
+        assert made is not None, look
+        assert f"after epoch {int(made.name[:6])} of" in str(caught.value)

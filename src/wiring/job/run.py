@@ -175,14 +175,16 @@ class _Job:
             self._epoch(progress)
             progress.epoch_done(search)
             now = time.monotonic()
-            if self.stops.asked or search.finished or now - saved >= CHECKPOINT_EVERY:
+            # Asked once: a signal between two looks would stop the search without a checkpoint.
+            asked = self.stops.asked
+            if asked or search.finished or now - saved >= CHECKPOINT_EVERY:
                 saved = now
                 self._checkpoint()
-            if self.stops.asked and not search.finished:
+            if asked and not search.finished:
                 raise StoppedError(
                     f"{self.config.id}: stopped by {self.stops.name} after epoch {search.epoch} "
                     f"of {self.config.train.all_epochs}: the same command goes on from there",
-                    self.stops.asked,
+                    asked,
                 )
 
     def _epoch(self, progress: Progress) -> None:
