@@ -67,7 +67,6 @@ Experiments = Annotated[
     list[Path], typer.Option("--tables", help="Folder that `wiring dynamics` wrote; any number.")
 ]
 Claims = Annotated[Path, typer.Option(help="File that `wiring claims` wrote.")]
-OneExperiment = Annotated[str, typer.Argument(help="One of its experiments.")]
 ScaleFile = Annotated[Path, typer.Argument(help="A scale file, see config/README.md.")]
 ExperimentName = Annotated[str, typer.Argument(help="One of its experiments.")]
 
