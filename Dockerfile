@@ -1,7 +1,7 @@
 # Written by `make lock`; docs/cluster.md says how to use it.
 #   docker build --tag wiring .                          (--build-arg torch=cuda for GPUs)
 FROM python:3.11-slim-bookworm
-LABEL wiring.locks="sha256:10001717ff461e2af8cdc5dea6caf2fce55d161d73da35702f4c7bf0923612e0"
+LABEL wiring.locks="sha256:c3f89245e995a0affa61e1eaf65d5fcd9efab6e9a1e863c825758970065e2765"
 ENV DO_NOT_TRACK=true MLFLOW_DISABLE_TELEMETRY=true MPLBACKEND=Agg
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends git \

@@ -78,7 +78,7 @@ class Steps:
         self.space = SpaceConfig(cells=case.cells, nodes=case.nodes, channels=case.channels)
         self.bi = case.level == "bi"
         self.net = Supernet(self.space, 3, 10, torch.Generator().manual_seed(0))
-        self.sgd = SGD(self.net.parameters(), 0.9, 3e-4, 5.0)
+        self.sgd = SGD(self.net.weights, self.net.gradient, 0.9, 3e-4, 5.0)
         self.method = load_method(case.method)
         self.candidates = Candidates.of(self.space, CPU)
         self.alpha = torch.zeros(len(self.space.edges), len(self.space.ops), dtype=torch.float64)
@@ -106,11 +106,10 @@ class Steps:
             draw = self._draw(weights)
             gates = draw.gates.float().requires_grad_()
             loss = sample_statistics(plain.forward(self.net, self.x, gates), self.y).loss.mean()
+            self.net.gradient.zero_()
             loss.backward()
             if weights:
-                self.sgd.step(0.025)
-            else:
-                self.net.zero_grad()
+                self.sgd.step(0.025, self.net.learning(draw))
 
     def _draw(self, weights: bool) -> Draw:
         context = Context(learns=not weights or not self.bi)
@@ -123,9 +122,10 @@ class Steps:
         else:
             self._bare(draw, weights=weights)
         if weights:
-            self.sgd.step(0.025)
+            self.sgd.step(0.025, self.net.learning(draw))
 
     def _bare(self, draw: Draw, *, weights: bool) -> None:
+        self.net.gradient.zero_()
         with nullcontext() if weights else self.net.frozen():
             stem = self.net.embed(self.x)
             if not weights:
@@ -134,8 +134,6 @@ class Steps:
         loss = sample_statistics(logits, self.y).loss.mean()
         if logits.requires_grad:
             loss.backward(inputs=None if weights else [stem])
-        if weights:
-            self.net.rest(draw)
 
 
 def reference() -> Callable[[], None]:

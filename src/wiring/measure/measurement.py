@@ -53,7 +53,7 @@ def measure(
         images: (B, channels, H, W), normalised.
         labels: (B), class indices.
         draw: the gates.
-        weights: leave the weights' gradients in `grad`; else none is computed, only costs are.
+        weights: leave the weights' gradients in `net.gradient`; else only costs are computed.
         amp: forward in bfloat16 where that is safe.
     """
     samples, probe = _pass(net, images, labels, draw, by_outcome, weights=weights, amp=amp)
@@ -105,6 +105,8 @@ def _pass(
 ) -> tuple[SampleStatistics, CostProbe]:
     """Forward and backward under a probe that splits costs over the samples by `split`."""
     probe = CostProbe(net.space, draw, split)
+    if weights:
+        net.gradient.zero_()
     autocast = torch.autocast(images.device.type, torch.bfloat16, amp)
     with autocast, nullcontext() if weights else net.frozen():
         logits = net(net.embed(images), draw, probe)
@@ -113,6 +115,4 @@ def _pass(
     # A draw of `none` only does not depend on anything, and all costs are 0.
     if logits.requires_grad:
         samples.loss.mean().backward()
-    if weights:
-        net.rest(draw)
     return samples, probe

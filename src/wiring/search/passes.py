@@ -42,16 +42,10 @@ class Passes:
 
     def slopes(self, draw: Draw, *, held_out: bool) -> tuple[Tensor, list[Tensor]]:
         """The local costs, and the gradient of each of the weights; 0 where one takes no part."""
-        weights = list(self._net.parameters())
-        kept = [weight.grad for weight in weights]
-        try:
-            for weight in weights:
-                weight.grad = None
-            cost = self._measure(draw, held_out=held_out, weights=True)
-            slopes = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
-        finally:
-            for weight, grad in zip(weights, kept, strict=True):
-                weight.grad = grad
+        kept = self._net.gradient.clone()
+        cost = self._measure(draw, held_out=held_out, weights=True)
+        slopes = [weight.grad.clone() for weight in self._net.parameters()]  # type: ignore[union-attr]
+        self._net.gradient.copy_(kept)
         return cost, slopes
 
     def accuracy(self, draw: Draw) -> float:

@@ -80,7 +80,9 @@ class Search:
         alpha = torch.randn(size, generator=alphas, dtype=torch.float64) * config.alpha.init_std
         self.alpha = nn.Parameter(alpha.to(self.device))
         w = config.weights
-        self.weight_optimizer = SGD(self.net.parameters(), w.momentum, w.weight_decay, w.grad_clip)
+        self.weight_optimizer = SGD(
+            self.net.weights, self.net.gradient, w.momentum, w.weight_decay, w.grad_clip
+        )
         self.alpha_optimizer = self.hooks.optimizer(self.alpha, config.alpha)
 
     def _batch(self, dataset: Dataset, data: torch.Generator) -> None:
@@ -207,7 +209,7 @@ class Search:
         if trains and context.learns:
             self.step_alpha(draw, measured, context)
         if weights:
-            self.step_weights()
+            self.step_weights(draw)
 
     def step_alpha(self, draw: Draw, measured: Measurement, context: Context) -> None:
         """Turn the local costs into alpha's gradient, and descend."""
@@ -222,9 +224,9 @@ class Search:
             nn.utils.clip_grad_norm_([self.alpha], settings.grad_clip, foreach=True)
         self.alpha_optimizer.step()
 
-    def step_weights(self) -> None:
-        """Descend along the gradients that the measurement left."""
-        self.weight_optimizer.step(self.rate)
+    def step_weights(self, draw: Draw) -> None:
+        """Descend along the gradient that the measurement left, with the weights of a draw."""
+        self.weight_optimizer.step(self.rate, self.net.learning(draw))
 
     def _narrow(self) -> None:
         """Let the method take candidates away, now that an epoch has trained."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -194,3 +195,70 @@ class Candidates:
     def undecided(self) -> Tensor:
         """(edges, 1) bool: more than one op is left."""
         return self.mask.sum(-1, keepdim=True) > 1
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a supernet's weights stand in one array: each a start and a size.
+
+    Attributes:
+        stem: of the stem, its affine transformation included.
+        read: per cell, of the two products that read what came before.
+        convolutions: per cell, the start of those of its ops.
+        ops: per edge and op, counted from that start.
+        classifier: of the classifier.
+    """
+
+    stem: tuple[int, int]
+    read: tuple[tuple[tuple[int, int], ...], ...]
+    convolutions: tuple[int, ...]
+    ops: Mapping[tuple[int, str], tuple[int, int]]
+    classifier: tuple[int, int]
+
+
+def learning_parts(
+    plan: Plan, resting: frozenset[Slot], outputs: tuple[int, ...], places: Places
+) -> tuple[slice, ...]:
+    """The weights that a loss of the classifier depends on, as few slices as there can be.
+
+    Args:
+        plan: what is evaluated.
+        resting: the slots that are evaluated for their cost only.
+        outputs: the nodes that make a cell's output.
+        places: where which weights stand.
+    """
+    read: set[int] = set()
+    slots: list[Slot] = []
+    for node in reversed(range(len(plan.leaving))):
+        own = [s for s in plan.leaving[node] if s not in resting]
+        own = [s for s in own if s.target in outputs or s.target in read]
+        if own:
+            read.add(node)
+            slots += own
+    parts = [places.classifier]
+    # The last cell is read by the classifier, an earlier one by the two after it.
+    cells = len(places.read)
+    reached = [False] * cells + [True]
+    for cell in reversed(range(cells)):
+        reached[cell] = cell == cells - 1 or (
+            (reached[cell + 1] and 1 in read)
+            or (cell + 2 < cells and reached[cell + 2] and 0 in read)
+        )
+        if reached[cell]:
+            parts += [places.read[cell][node] for node in read if node < INPUTS]
+            base = places.convolutions[cell]
+            parts += [
+                (base + places.ops[s.edge, s.op][0], places.ops[s.edge, s.op][1])
+                for s in slots
+                if s.op in KERNELS
+            ]
+    first = reached[0] and bool(read & {0, 1})
+    if first or (cells > 1 and reached[1] and 0 in read):
+        parts.append(places.stem)
+    merged: list[slice] = []
+    for start, size in sorted(parts):
+        if merged and merged[-1].stop == start:
+            merged[-1] = slice(merged[-1].start, start + size)
+        else:
+            merged.append(slice(start, start + size))
+    return tuple(merged)

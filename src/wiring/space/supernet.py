@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
@@ -13,7 +13,17 @@ from torch import Tensor, nn
 
 from wiring.config import INPUTS, Edge, SpaceConfig
 from wiring.space import small, spatial
-from wiring.space.plan import KERNELS, Draw, Plan, Slot, plan_of, resting_slots, slot_places
+from wiring.space.plan import (
+    KERNELS,
+    Draw,
+    Places,
+    Plan,
+    Slot,
+    learning_parts,
+    plan_of,
+    resting_slots,
+    slot_places,
+)
 
 
 class Probe(Protocol):
@@ -22,6 +32,14 @@ class Probe(Protocol):
     @property
     def weights(self) -> Tensor:
         """The weightings of the samples, (M, B)."""
+
+    def charge(self, charges: Tensor) -> None:
+        """Take all costs at once, by sample.
+
+        Args:
+            charges: (cells, slots, 2, B), sums over channels and pixels: with the gradient through
+                the concatenation only, and with that through the edges that leave the node.
+        """
 
     def observe(self, cell: int, first: int, costs: Tensor) -> None:
         """Take one node's share.
@@ -119,11 +137,10 @@ class Cell(nn.Module):
             }
         )
         # For the hot path: a module takes its time to find what is in it.
-        self.read = tuple(self.preprocess)
-        self._stages: dict[tuple[int, str], tuple[tuple[Tensor, Tensor], ...]] = {}
+        self._convs: dict[tuple[int, str], Conv] = {}
         for key, conv in self.convs.items():
             edge, op = key.split(":")
-            self._stages[space.edges.index(Edge.parse(edge)), op] = cast(Conv, conv).stages
+            self._convs[space.edges.index(Edge.parse(edge)), op] = cast(Conv, conv)
 
     def _evaluate(self, x: Tensor, slots: tuple[Slot, ...]) -> dict[int, list[Tensor]]:
         """Evaluate the ops that leave a node: outputs (C, B, H, W) per edge, in slot order."""
@@ -142,13 +159,9 @@ class Cell(nn.Module):
             outputs[slot.edge].append(out)
         return outputs
 
-    def stages(self, slot: Slot) -> tuple[tuple[Tensor, Tensor], ...]:
-        """The weights of a convolutional op: (depthwise, pointwise) per stage."""
-        return self._stages[slot.edge, slot.op]
-
     def _convolve(self, x: Tensor, slot: Slot) -> Tensor:
         """Evaluate one convolution of a rectified map."""
-        stages = self.stages(slot)
+        stages = self._convs[slot.edge, slot.op].stages
         for number, (depthwise, pointwise) in enumerate(stages, start=1):
             rectify = number < len(stages)
             dilation = KERNELS[slot.op][1]
@@ -192,6 +205,11 @@ class Supernet(nn.Module):
         classes: number of classes.
         generator: seeds the weights (CPU).
         eps: epsilon of every batch norm.
+
+    Attributes:
+        weights: all weights in one array, of which the parameters are views.
+        gradient: likewise their gradients; a way back adds to them.
+        places: where which weights stand.
     """
 
     def __init__(
@@ -224,11 +242,54 @@ class Supernet(nn.Module):
                 bound = 1 / math.sqrt(fan_in)
                 nn.init.uniform_(weight, -bound, bound, generator=generator)
         self._weights = tuple(self.parameters())  # a module takes its time to find them
+        self.memory = small.Memory()
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Let all weights stand in one array, and all their gradients in another."""
+        self.weights = torch.cat([weight.detach().flatten() for weight in self._weights])
+        self.gradient = torch.zeros_like(self.weights)
+        starts: dict[Tensor, int] = {}
+        start = 0
+        for weight in self._weights:
+            starts[weight] = start
+            part = slice(start, start + weight.numel())
+            weight.data = self.weights[part].view_as(weight)
+            weight.grad = self.gradient[part].view_as(weight)
+            start = part.stop
+        convs = [{key: starts[c.depthwise[0]] for key, c in cell.convs.items()} for cell in self.layers]  # type: ignore[index,union-attr]
+        first = [min(places.values(), default=0) for places in convs]
+        relative = {}
+        for key, place in convs[0].items():
+            edge, op = key.split(":")
+            size = sum(w.numel() for w in self.layers[0].convs[key].parameters())
+            relative[self.space.edges.index(Edge.parse(edge)), op] = (place - first[0], size)
+        read = [tuple((starts[w], w.numel()) for w in cell.preprocess) for cell in self.layers]
+        stem = starts[self.stem], self.stem.numel() + 2 * self.stem_scale.numel()
+        classifier = starts[self.classifier], self.classifier.numel()
+        self.places = Places(stem, read, first, relative, classifier)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Supernet:  # noqa: FBT001, FBT002
+        """Move or cast all weights."""
+        super()._apply(fn, recurse)
+        self._lay_out()
+        return self
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a copy over: its weights were copied one by one."""
+        super().__setstate__(state)
+        self._lay_out()
+
+    def learning(self, draw: Draw) -> tuple[slice, ...]:
+        """The parts of `weights` that take part in a pass: evaluated, not at rest, and read."""
+        plan = plan_of(self.space, draw.active)
+        return learning_parts(plan, resting_slots(plan, draw), self.space.outputs, self.places)
 
     def embed(self, images: Tensor) -> Tensor:
         """The stem: images (B, channels, H, W) to a feature map (3 C, B, H, W)."""
         if small.is_small(images):
-            return small.stem(images, self.stem, self.stem_scale, self.stem_shift, self.eps)
+            weights = self.stem, self.stem_scale, self.stem_shift
+            return small.Stem.apply(images, *weights, self.eps).permute(0, 3, 1, 2)  # type: ignore[no-any-return, no-untyped-call]
         x = spatial.stem(images, self.stem)
         return spatial.batch_norm(x, self.eps, self.stem_scale, self.stem_shift)
 
@@ -242,15 +303,6 @@ class Supernet(nn.Module):
         finally:
             for weight in self._weights:
                 weight.requires_grad_(True)
-
-    def rest(self, draw: Draw) -> None:
-        """Drop the (zero) gradients of the ops that a draw lets rest: no decay, no momentum."""
-        for edge, columns in zip(self.space.edges, draw.resting, strict=False):
-            for op in (self.space.ops[column] for column in columns):
-                if op in KERNELS:
-                    for cell in self.cells:
-                        for weight in cell.convs[f"{edge}:{op}"].parameters():  # type: ignore[index,union-attr]
-                            weight.grad = None
 
     def forward(self, x: Tensor, draw: Draw, probe: Probe | None = None) -> Tensor:
         """Classify.
@@ -272,13 +324,11 @@ class Supernet(nn.Module):
         # What only asks for costs has to go back, too.
         asks = probe is not None and torch.is_grad_enabled() and not x.requires_grad and not learns
         if small.is_small(x):
-            height, width = x.shape[-2:]
-            grid = small.Grid(height, width, x.device, x.dtype)
             resting = resting_slots(plan, draw)
-            run = small.Run(self, plan, gates, resting, probe, grid, keep=torch.is_grad_enabled())
+            run = small.Run(self, plan, gates, resting, probe, keep=torch.is_grad_enabled())
             anchor = x.new_zeros(()).requires_grad_() if asks else None
-            pixels = x.permute(0, 2, 3, 1).flatten(1, 2)
-            return small.Small.apply(run, anchor, pixels, *run.weights)  # type: ignore[no-any-return, no-untyped-call]
+            pixels = x.permute(0, 2, 3, 1)
+            return small.Small.apply(run, anchor, pixels, self.classifier)  # type: ignore[no-any-return, no-untyped-call]
         if asks:
             x.requires_grad_()
         s0 = s1 = F.relu(x)
