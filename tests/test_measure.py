@@ -49,7 +49,7 @@ def credit(record: Measurement) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @settings(deadline=None, max_examples=30)
-@given(spaces(), st.sampled_from(METHODS), st.sampled_from([6, 12]), st.integers(0, 2**16))
+@given(spaces(), st.sampled_from(METHODS), st.sampled_from([6, 18]), st.integers(0, 2**16))
 def test_cost_is_the_loss_derivative_of_the_gate(
     space: SpaceConfig, method: str, size: int, seed: int
 ) -> None:

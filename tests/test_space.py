@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -18,7 +19,7 @@ from wiring.methods.common import one_hot
 from wiring.methods.darts import DARTS
 from wiring.methods.dsnas import DSNAS
 from wiring.methods.protocol import Context
-from wiring.space import Candidates, Draw, Supernet, plan_of, small, spatial
+from wiring.space import Candidates, Draw, Supernet, kernels, plan_of, spatial
 
 CPU = torch.device("cpu")
 
@@ -36,13 +37,13 @@ def images(size: int, batch: int = 4, seed: int = 0) -> torch.Tensor:
 @given(
     spaces(),
     st.sampled_from(["mixture", "one-hot"]),
-    st.sampled_from([6, 11, 12]),
+    st.sampled_from([6, 17, 18]),
     st.integers(0, 2**16),
 )
 def test_outputs_and_gradients_equal_the_plain_twin(
     space: SpaceConfig, kind: str, size: int, seed: int
 ) -> None:
-    # 6x6 is a small map; 12x12 and 11x11 are large: even and odd phases of dilated kernels.
+    # 6x6 is a small map; 18x18 and 17x17 are large: even and odd phases of dilated kernels.
     net, x = make(space, seed), images(size, seed=seed)
     generator = torch.Generator().manual_seed(seed)
     alpha = torch.randn(len(space.edges), len(space.ops), generator=generator).double()
@@ -52,13 +53,9 @@ def test_outputs_and_gradients_equal_the_plain_twin(
     direction = torch.randn(4, 5, generator=generator).double()
 
     def gradients(logits: torch.Tensor) -> list[torch.Tensor]:
-        found = torch.autograd.grad(
-            (logits * direction).sum(), list(net.parameters()), allow_unused=True
-        )
-        return [
-            torch.zeros_like(p) if g is None else g
-            for p, g in zip(net.parameters(), found, strict=True)
-        ]
+        net.gradient.zero_()
+        (logits * direction).sum().backward()
+        return [p.grad.clone() for p in net.parameters()]
 
     fast, slow = net(net.embed(x), draw), plain.forward(net, x, draw.gates)
     torch.testing.assert_close(fast, slow, rtol=1e-10, atol=1e-10)
@@ -92,31 +89,59 @@ def flat(images: torch.Tensor) -> torch.Tensor:
 SHAPES = [(8, 8), (5, 7), (6, 5), (1, 4), (2, 2), (10, 10)]
 
 
+@settings(deadline=None, max_examples=40)
+@given(spaces(), st.sampled_from(["mixture", "one-hot"]), st.integers(0, 2**16))
+def test_the_weights_that_learn_are_those_that_autograd_reaches(
+    space: SpaceConfig, kind: str, seed: int
+) -> None:
+    net, x = make(space, seed), images(18, seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    alpha = torch.randn(len(space.edges), len(space.ops), generator=generator).double()
+    method = DARTS() if kind == "mixture" else DSNAS()
+    draw = method.draw(alpha, Candidates.of(space, CPU), generator, Context())
+    weights = list(net.parameters())
+    reached = torch.autograd.grad(net(net.embed(x), draw).sum(), weights, allow_unused=True)
+    parts = torch.zeros_like(net.weights, dtype=torch.bool)
+    for part in net.learning(draw):
+        assert not parts[part].any()
+        parts[part] = True
+    for weight, slope, own in zip(
+        weights, reached, parts.split([w.numel() for w in weights]), strict=True
+    ):
+        assert own.all() == own.any() == (slope is not None), weight.shape
+
+
+def padded(x: torch.Tensor, margin: int, fill: float = 0.0) -> np.ndarray:
+    """A channel (H, W, B) as the kernels want it: `margin` pixels before and after each row."""
+    height, width, batch = x.shape
+    to = np.full(height * (width + 2 * margin) * batch, np.nan)
+    run = width * batch
+    kernels._pad(to, x.numpy().reshape(-1), height, run, margin * batch, fill, False)
+    return to
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(("kernel", "dilation"), KERNELS)
-def test_small_depthwise_equals_conv2d(shape: tuple[int, int], kernel: int, dilation: int) -> None:
+def test_small_depthwise_equals_conv2d_and_its_gradient(
+    shape: tuple[int, int], kernel: int, dilation: int
+) -> None:
     generator = torch.Generator().manual_seed(1)
-    weight = torch.randn(3, kernel, kernel, generator=generator).double()
-    x = small_map(shape)
-    grid = small.Grid(*shape, CPU, torch.float64)
-    spread, gather = grid.taps(kernel, dilation)
-    assert torch.equal(spread.T, gather)
-    size = int(spread.shape[1] ** 0.5)
-    mixers = (weight.flatten(1) @ spread).view(3, size, size)
-    if dilation == 2 and grid.parted:
-        out = grid.whole(mixers @ grid.phases(flat(x)))
-    else:
-        out = mixers @ flat(x)
-    torch.testing.assert_close(out, flat(convolve(x, weight, dilation)), rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.parametrize("shape", [(8, 8), (2, 6)])
-def test_phases_and_back(shape: tuple[int, int]) -> None:
-    x = flat(small_map(shape))
-    grid = small.Grid(*shape, CPU, torch.float64)
-    parts = grid.phases(x).view(3, shape[0] // 2, shape[1] // 2, 2, 2, -1)
-    torch.testing.assert_close(parts[:, 0, 0, 1, 0], x[:, shape[1]])
-    assert torch.equal(grid.whole(grid.phases(x)), x)
+    weight = torch.randn(1, kernel, kernel, generator=generator).double().requires_grad_()
+    x = small_map(shape, channels=1)
+    rows, run = shape[0], shape[1] * 2
+    channel = padded(flat(x)[0].view(*shape, 2), dilation * (kernel // 2))
+    out = np.zeros(rows * run)
+    taps = weight.detach().numpy().reshape(-1)
+    kernels._convolve(out, channel, taps, kernel, dilation, rows, run, 2)
+    expected = convolve(x, weight, dilation)
+    close = {"rtol": 1e-12, "atol": 1e-12}
+    torch.testing.assert_close(torch.from_numpy(out), flat(expected.detach())[0].view(-1), **close)
+    direction = small_map(shape, channels=1).flip(0)
+    (slope,) = torch.autograd.grad(expected, weight, direction)
+    found = np.zeros(kernel**2)
+    g = flat(direction)[0].view(-1).numpy()
+    kernels._kernel_slopes(found, g, channel, kernel, dilation, rows, run, 2, np.empty(run))
+    torch.testing.assert_close(torch.from_numpy(found), slope.view(-1), **close)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -125,14 +150,43 @@ def test_small_max_pool_and_its_gradient_equal_the_library(
     shape: tuple[int, int], plateaus: bool
 ) -> None:
     """On plateaus, too, where which of equal values gets the gradient is a matter of order."""
-    x = small_map(shape)
+    x = small_map(shape, channels=1)
     x = (x.round() if plateaus else x).requires_grad_()
     expected = F.max_pool2d(x, 3, 1, 1)
-    direction = small_map(shape, batch=2).flip(0)
+    direction = small_map(shape, channels=1).flip(0)
     (slope,) = torch.autograd.grad(expected, x, direction)
-    pool = small._MaxPool(flat(x.detach()), small.Grid(*shape, CPU, torch.float64))
-    assert torch.equal(pool.out, flat(expected.detach()))
-    torch.testing.assert_close(pool.back(flat(direction)), flat(slope), rtol=1e-12, atol=1e-12)
+    rows, run = shape[0], shape[1] * 2
+    channel = padded(flat(x.detach())[0].view(*shape, 2), 1, -np.inf)
+    out, winner, back = np.zeros((3, rows * run))
+    kernels._max_pool(out, winner, channel, rows, run, 2)
+    assert torch.equal(torch.from_numpy(out), flat(expected.detach())[0].view(-1))
+    g = flat(direction)[0].view(-1).numpy()
+    kernels._max_pool_back(back, winner, g, rows, run, 2, channel)
+    torch.testing.assert_close(
+        torch.from_numpy(back), flat(slope)[0].view(-1), rtol=1e-12, atol=1e-12
+    )
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 400), st.integers(0, 2**16))
+def test_a_fold_is_the_sum(size: int, seed: int) -> None:
+    x = np.random.default_rng(seed).standard_normal(size)
+    assert np.isclose(kernels._fold(x.copy(), size), x.sum(), rtol=1e-12, atol=1e-12)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 1100), st.integers(0, 2**16))
+def test_a_product_of_channels_is_numpys(
+    leaving: int, entering: int, pixels: int, seed: int
+) -> None:
+    """Above and below the inputs and the numbers that are taken at a time."""
+    random = np.random.default_rng(seed)
+    weights, x = random.standard_normal((leaving, entering)), random.random((entering, pixels))
+    for step_out, step_in, matrix in [(entering, 1, weights), (1, leaving, weights.T)]:
+        flat_weights = np.ascontiguousarray(matrix).reshape(-1)
+        to = np.ones(leaving * pixels)
+        kernels._mix(to, flat_weights, leaving, entering, step_out, step_in, x.reshape(-1), pixels)
+        assert np.allclose(to.reshape(leaving, pixels), 1 + weights @ x, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(12, 16), (13, 11), (12, 13)])
@@ -197,16 +251,9 @@ def test_weighted_dots_equal_the_sum_written_out(missing: int | None) -> None:
     found = spatial.weighted_dots(*large, [spatial.dense(out) for out in outputs], weights)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
-    def pixels(x: torch.Tensor) -> torch.Tensor:
-        return flat(x.transpose(0, 1))
-
-    target = small._Target(*(None if m is None else pixels(m) for m in known))
-    found = target.costs([pixels(out) for out in outputs], weights)
-    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
-
 
 @pytest.mark.parametrize("draw_from", ["mixture", "one-hot"])
-@pytest.mark.parametrize("size", [8, 12])
+@pytest.mark.parametrize("size", [8, 18])
 def test_frozen_weights_get_no_gradient_and_costs_stay(draw_from: str, size: int) -> None:
     net, x = make(SpaceConfig(cells=2, nodes=2, channels=2)), images(size)
     alpha = torch.zeros(5, 8, dtype=torch.float64)
@@ -216,13 +263,14 @@ def test_frozen_weights_get_no_gradient_and_costs_stay(draw_from: str, size: int
     with net.frozen():
         stem = net.embed(x).requires_grad_()
         net(stem, draw).square().sum().backward()
-    assert all(p.grad is None and p.requires_grad for p in net.parameters())
+    assert not net.gradient.any()
+    assert all(p.requires_grad for p in net.parameters())
     twin = net.embed(x)
     (expected,) = torch.autograd.grad(net(twin, draw).square().sum(), twin)
     torch.testing.assert_close(stem.grad, expected, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("size", [8, 12])
+@pytest.mark.parametrize("size", [8, 18])
 def test_costs_are_the_same_where_no_weight_learns(size: int) -> None:
     """There the way back ends earlier: nothing asks for the gradient of the stem."""
     net, x = make(SpaceConfig(cells=3, nodes=2, channels=2)), images(size)
@@ -230,22 +278,23 @@ def test_costs_are_the_same_where_no_weight_learns(size: int) -> None:
     costs = []
     for weights in (False, True):
         costs.append(measure(net, x, torch.arange(4), draw, weights=weights).cost)
-        assert all((p.grad is None) != weights for p in net.parameters())
+        assert all(bool(p.grad.any()) == weights for p in net.parameters())
+        net.gradient.zero_()
     frozen, learning = costs
     torch.testing.assert_close(frozen, learning, rtol=1e-12, atol=1e-12)
     assert (frozen[..., 1:] != 0).all()
 
 
-@pytest.mark.parametrize("size", [4, 8, 16])
+@pytest.mark.parametrize("size", [4, 8, 18])
 def test_average_pool_does_not_count_padding(size: int) -> None:
     x = images(size)
     expected = F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
     torch.testing.assert_close(spatial.avg_pool(x), expected, rtol=1e-12, atol=1e-12)
-    mixer = small.Grid(size, size, CPU, torch.float64).averages()
-    twin = x.transpose(0, 1)
-    torch.testing.assert_close(
-        mixer @ flat(twin), flat(expected.transpose(0, 1)), rtol=1e-12, atol=1e-12
-    )
+    channel, out = padded(x[:, 0].permute(1, 2, 0).contiguous(), 1), np.zeros(size * size * 4)
+    kernels._add_nine(out, channel, size, size * 4, 4)
+    kernels._average(out, size, size * 4, 4)
+    twin = expected[:, 0].permute(1, 2, 0).reshape(-1)
+    torch.testing.assert_close(torch.from_numpy(out), twin, rtol=1e-12, atol=1e-12)
 
 
 def test_a_sampled_op_is_the_only_one_evaluated() -> None:
@@ -254,7 +303,7 @@ def test_a_sampled_op_is_the_only_one_evaluated() -> None:
     column = OPS.index("sep_conv_5x5")
     draw = one_hot(torch.full((5,), column), torch.zeros(5, 8, dtype=torch.float64))
     net(net.embed(images(8)), draw).sum().backward()
-    touched = {name for name, p in net.named_parameters() if p.grad is not None}
+    touched = {name for name, p in net.named_parameters() if p.grad.any()}
     assert {n.split(":")[1].split(".")[0] for n in touched if ":" in n} == {"sep_conv_5x5"}
 
 
@@ -294,7 +343,7 @@ def test_gates_of_inactive_ops_do_not_count() -> None:
 
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
 def test_compiled_kernels_equal_the_eager_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    net, x = make(SpaceConfig(cells=1, nodes=2, channels=2)), images(12)
+    net, x = make(SpaceConfig(cells=1, nodes=2, channels=2)), images(18)
     draw = DARTS().evaluation(torch.zeros(5, 8, dtype=torch.float64), Candidates.of(net.space, CPU))
 
     def outputs() -> list[torch.Tensor]:

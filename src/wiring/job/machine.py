@@ -113,7 +113,7 @@ def _git() -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    names = ("torch", "numpy", "pyarrow", "mlflow", "snakemake", "dvc")
+    names = ("torch", "numpy", "numba", "pyarrow", "mlflow", "snakemake", "dvc")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 

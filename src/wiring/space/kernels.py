@@ -11,9 +11,11 @@ Maps stand in one long array, and tables of whole numbers say where: see `wiring
 All of it is in one file, because Numba's cache on disk sees a change in a function's own file only.
 """
 
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc"
+# mypy: ignore-errors
+# Numba finds the types of what stands here, and of every call.
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
 
@@ -25,7 +27,16 @@ from numba.np.arrayobj import make_array, populate_array
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-compiled = njit(cache=True, error_model="numpy", nogil=True)
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile at the first call, and keep it on disk where there is a place to write."""
+    settings = {"error_model": "numpy", "nogil": True}
+    try:
+        return njit(cache=True, **settings)(function)
+    except RuntimeError:  # Numba's word for: no folder beside the code, none of the user's
+        return njit(**settings)(function)
+
 
 CHUNK = 512
 """Numbers of a channel that a product takes at a time: nine such runs fit the first cache."""
@@ -96,10 +107,10 @@ _READ, _WIDTH, _FROM, _TO = int(At.READ_0), int(At.WIDTH_0), int(At.FROM_0), int
 
 
 @intrinsic
-def _run(typing, array, start, size):
+def _run(typing, array, start, size):  # noqa: ARG001
     """array[start : start + size], unchecked: a slice is twenty times the code."""
 
-    def build(context, builder, signature, args):
+    def build(context, builder, signature, args):  # noqa: ARG001
         whole = make_array(array)(context, builder, args[0])
         own = make_array(array)(context, builder)
         populate_array(
@@ -155,7 +166,7 @@ def _add_scaled(to, x, z):
 
 @compiled
 def _add_product(acc, a, b, rows, run, stride_a, stride_b):
-    """acc += sum over rows of a b; the rows of a and b start `stride` apart."""
+    """Add to acc the sum over rows of a b; the rows of a and b start `stride` apart."""
     n = acc.size
     y = 0
     while y + 4 <= rows:
@@ -225,7 +236,7 @@ def _norm_back(to, g, out, factor, mean, slope):
 
 @compiled
 def _mix(to, weights, leaving, entering, step_out, step_in, x, n):
-    """to[o] += sum over c of weights[o step_out + c step_in] x[c], channels of n numbers."""
+    """Add a product of channels: to[o] += sum over c of weights[o step_out + c step_in] x[c]."""
     for start in range(0, n, CHUNK):
         stop = min(start + CHUNK, n)
         for o in range(leaving):
@@ -259,7 +270,7 @@ def _mix(to, weights, leaving, entering, step_out, step_in, x, n):
 
 @compiled
 def _mix_slopes(to, dy, leaving, x, entering, rows, run, acc):
-    """to[o, c] += dy[o] . x[c]."""
+    """Add the slopes of a product of channels: to[o, c] += dy[o] . x[c]."""
     n = rows * run
     for o in range(leaving):
         for c in range(entering):
@@ -335,7 +346,7 @@ def _ten(to, p, q, step, k, m):
 
 @compiled
 def _convolve(to, padded, kernel, size, dilation, rows, run, batch):
-    """to += the correlation of a padded channel with a kernel of 3x3 or 5x5 taps."""
+    """Add the correlation of a padded channel with a kernel of 3x3 or 5x5 taps."""
     radius = size // 2
     step = dilation * batch
     wide = run + 2 * radius * step
@@ -383,7 +394,7 @@ def _convolve(to, padded, kernel, size, dilation, rows, run, batch):
 
 @compiled
 def _kernel_slopes(to, g, padded, size, dilation, rows, run, batch, acc):
-    """to[tap] += the scalar product of a channel's gradient and the padded input, shifted."""
+    """Add, by tap, the scalar product of a channel's gradient and the padded input, shifted."""
     radius = size // 2
     step = dilation * batch
     wide = run + 2 * radius * step
@@ -428,7 +439,7 @@ def _max_pool(to, winner, padded, rows, run, batch):
 
 @compiled
 def _max_pool_back(to, winner, g, rows, run, batch, wider):
-    """to += the gradient of a max pool's input."""
+    """Add the gradient of a max pool's input."""
     wide = run + 2 * batch
     zero = to.dtype.type(0)
     _zero(_run(wider, 0, rows * wide))
@@ -469,7 +480,7 @@ def _average(x, rows, run, batch):
 
 @compiled
 def _add_nine(to, padded, rows, run, batch):
-    """to += the sum over the nine pixels around each pixel."""
+    """Add the sum over the nine pixels around each pixel."""
     wide = run + 2 * batch
     one = to.dtype.type(1)
     for y in range(rows):
@@ -538,7 +549,20 @@ def _place(slot, base, size):
 
 
 @compiled
-def forward(maps, scales, rectified, theta, cells, slots, gates, outputs, used, dims, eps, means):
+def forward(
+    maps: Array,
+    scales: Array,
+    rectified: Array,
+    theta: Array,
+    cells: Array,
+    slots: Array,
+    gates: Array,
+    outputs: Array,
+    used: Array,
+    dims: Array,
+    eps: float,
+    means: Array,
+) -> None:
     """All cells, one after the other.
 
     Args:
@@ -623,8 +647,14 @@ def forward(maps, scales, rectified, theta, cells, slots, gates, outputs, used, 
 
 
 @compiled
-def classify(means, classifier, logits):
-    """logits[k] = sum over c of classifier[k, c] means[c], (classes, batch)."""
+def classify(means: Array, classifier: Array, logits: Array) -> None:
+    """Work out logits[k] = sum over c of classifier[k, c] means[c].
+
+    Args:
+        means: (channels, batch).
+        classifier: (classes, channels).
+        logits: (classes, batch).
+    """
     for k in range(len(classifier)):
         _zero(logits[k])
         for c in range(len(means)):
@@ -632,8 +662,14 @@ def classify(means, classifier, logits):
 
 
 @compiled
-def classifier_back(g, means, to):
-    """to[k, c] += g[k] . means[c]: the slopes of the classifier."""
+def classifier_back(g: Array, means: Array, to: Array) -> None:
+    """Add the slopes of the classifier: to[k, c] += g[k] . means[c].
+
+    Args:
+        g: gradient of the logits, (classes, batch).
+        means: (channels, batch).
+        to: (classes, channels).
+    """
     acc = np.empty(g.shape[1], g.dtype)
     for k in range(len(g)):
         for c in range(len(means)):
@@ -671,7 +707,7 @@ def _means(g, channels, rows, run, acc, to):
 
 @compiled
 def _rectify_back(g, x):
-    """g where x is positive, else 0."""
+    """Keep g where x is positive, else 0."""
     zero = g.dtype.type(0)
     for i in range(g.size):
         g[i] = g[i] if x[i] > zero else zero
@@ -881,22 +917,22 @@ def _source_back(
 
 @compiled
 def backward(
-    maps,
-    scales,
-    rectified,
-    theta,
-    slopes,
-    cells,
-    slots,
-    gates,
-    outputs,
-    used,
-    dims,
-    mean_slopes,
-    charges,
-    learns,
-    to_stem,
-):
+    maps: Array,
+    scales: Array,
+    rectified: Array,
+    theta: Array,
+    slopes: Array,
+    cells: Array,
+    slots: Array,
+    gates: Array,
+    outputs: Array,
+    used: Array,
+    dims: Array,
+    mean_slopes: Array,
+    charges: Array,
+    learns: bool,
+    to_stem: bool,
+) -> Array:
     """All cells, the last one first.
 
     Args:
@@ -1041,7 +1077,16 @@ def backward(
 
 
 @compiled
-def stem(images, weights, scale, shift, eps, to, normed, scales):
+def stem(
+    images: Array,
+    weights: Array,
+    scale: Array,
+    shift: Array,
+    eps: float,
+    to: Array,
+    normed: Array,
+    scales: Array,
+) -> None:
     """3x3 convolution, batch norm, affine.
 
     Args:
@@ -1077,8 +1122,28 @@ def stem(images, weights, scale, shift, eps, to, normed, scales):
 
 
 @compiled
-def stem_back(images, g, scale, normed, scales, to_weights, to_scale, to_shift):
-    """Back through the stem: the slopes of its weights are added on."""
+def stem_back(
+    images: Array,
+    g: Array,
+    scale: Array,
+    normed: Array,
+    scales: Array,
+    to_weights: Array,
+    to_scale: Array,
+    to_shift: Array,
+) -> None:
+    """Back through the stem: the slopes of its weights are added on.
+
+    Args:
+        images: (channels, rows, columns, batch).
+        g: gradient of the output, (leaving, n).
+        scale: (leaving), of the affine transformation.
+        normed: (leaving, n), the norm's output.
+        scales: (leaving), the norm's 1 / standard deviation.
+        to_weights: (leaving, channels, 9), takes slopes.
+        to_scale: (leaving), likewise.
+        to_shift: (leaving), likewise.
+    """
     entering, rows, columns, batch = images.shape
     run = columns * batch
     n = rows * run

@@ -197,9 +197,13 @@ class Candidates:
         return self.mask.sum(-1, keepdim=True) > 1
 
 
+Part = tuple[int, int]
+"""Where weights stand in one array: start and size."""
+
+
 @dataclass(frozen=True)
 class Places:
-    """Where a supernet's weights stand in one array: each a start and a size.
+    """Where a supernet's weights stand in one array.
 
     Attributes:
         stem: of the stem, its affine transformation included.
@@ -209,11 +213,11 @@ class Places:
         classifier: of the classifier.
     """
 
-    stem: tuple[int, int]
-    read: tuple[tuple[tuple[int, int], ...], ...]
+    stem: Part
+    read: tuple[tuple[Part, Part], ...]
     convolutions: tuple[int, ...]
-    ops: Mapping[tuple[int, str], tuple[int, int]]
-    classifier: tuple[int, int]
+    ops: Mapping[tuple[int, str], Part]
+    classifier: Part
 
 
 def learning_parts(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wiring.space.supernet import Probe, Supernet
 
 Array = NDArray[Any]
-SMALL_MAP = 100
+SMALL_MAP = 256
 """Up to this many pixels a map is small: measured, see benchmarks/README.md."""
 KINDS = {
     "skip_connect": Kind.SKIP,
@@ -79,8 +79,7 @@ def layout_of(plan: Plan, resting: frozenset[Slot], weights: tuple[int, ...]) ->
         if owner:
             maps, scales = maps + 2 * stages, scales + stages
         rows.append(
-            (kind, slot.source, slot.target, kernel, dilation, stages, place)
-            + (slot in resting, *own, owner)
+            (kind, *slot[2:4], kernel, dilation, stages, place, slot in resting, *own, owner)
         )
     slots = np.array(rows, np.int64).reshape(len(rows), len(kernels.Of))
     used = np.array([bool(slots) for slots in plan.leaving])
@@ -149,9 +148,14 @@ class Run:
         for index in range(space.cells):
             kept = index if self.keep else 0
             rows.append(
-                [kept * layout.maps * size, kept * layout.scales * space.channels]
-                + [places.convolutions[index], *(start for start, _ in places.read[index])]
-                + [*widths[index : index + 2], *ends[index : index + 3]]
+                [
+                    kept * layout.maps * size,
+                    kept * layout.scales * space.channels,
+                    places.convolutions[index],
+                    *(start for start, _ in places.read[index]),
+                    *widths[index : index + 2],
+                    *ends[index : index + 3],
+                ]
             )
         return np.array(rows, np.int64)
 

@@ -16,6 +16,7 @@ from wiring.space import small, spatial
 from wiring.space.plan import (
     KERNELS,
     Draw,
+    Part,
     Places,
     Plan,
     Slot,
@@ -137,6 +138,7 @@ class Cell(nn.Module):
             }
         )
         # For the hot path: a module takes its time to find what is in it.
+        self.read = tuple(self.preprocess)
         self._convs: dict[tuple[int, str], Conv] = {}
         for key, conv in self.convs.items():
             edge, op = key.split(":")
@@ -249,35 +251,38 @@ class Supernet(nn.Module):
         """Let all weights stand in one array, and all their gradients in another."""
         self.weights = torch.cat([weight.detach().flatten() for weight in self._weights])
         self.gradient = torch.zeros_like(self.weights)
-        starts: dict[Tensor, int] = {}
+        parts: dict[Tensor, Part] = {}
         start = 0
         for weight in self._weights:
-            starts[weight] = start
             part = slice(start, start + weight.numel())
             weight.data = self.weights[part].view_as(weight)
             weight.grad = self.gradient[part].view_as(weight)
+            parts[weight] = start, weight.numel()
             start = part.stop
-        convs = [{key: starts[c.depthwise[0]] for key, c in cell.convs.items()} for cell in self.layers]  # type: ignore[index,union-attr]
-        first = [min(places.values(), default=0) for places in convs]
-        relative = {}
-        for key, place in convs[0].items():
+        read = tuple((parts[cell.read[0]], parts[cell.read[1]]) for cell in self.layers)
+        kernels = [
+            {key: [parts[w] for w in conv.parameters()] for key, conv in cell.convs.items()}
+            for cell in self.layers
+        ]
+        # The same in each cell, counted from its own first one.
+        first = tuple(min((p[0][0] for p in own.values()), default=0) for own in kernels)
+        ops = {}
+        for key, own in kernels[0].items():
             edge, op = key.split(":")
-            size = sum(w.numel() for w in self.layers[0].convs[key].parameters())
-            relative[self.space.edges.index(Edge.parse(edge)), op] = (place - first[0], size)
-        read = [tuple((starts[w], w.numel()) for w in cell.preprocess) for cell in self.layers]
-        stem = starts[self.stem], self.stem.numel() + 2 * self.stem_scale.numel()
-        classifier = starts[self.classifier], self.classifier.numel()
-        self.places = Places(stem, read, first, relative, classifier)
+            size = sum(size for _, size in own)
+            ops[self.space.edges.index(Edge.parse(edge)), op] = own[0][0] - first[0], size
+        stem = parts[self.stem][0], self.stem.numel() + 2 * len(self.stem_scale)
+        self.places = Places(stem, read, first, ops, parts[self.classifier])
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Supernet:  # noqa: FBT001, FBT002
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Supernet:
         """Move or cast all weights."""
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self._lay_out()
         return self
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take a copy over: its weights were copied one by one."""
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._lay_out()
 
     def learning(self, draw: Draw) -> tuple[slice, ...]:
