@@ -65,10 +65,9 @@ class CostProbe:
             raise RuntimeError("call CostProbe.weigh before the backward pass")
         return self._weights
 
-    def charge(self, charges: Tensor) -> None:
-        """Take all costs by sample (see :class:`wiring.space.Probe`)."""
-        parts = charges.double() @ self.weights.double().T
-        self._parts[:] = parts.permute(2, 3, 0, 1)
+    def charge(self, costs: Tensor) -> None:
+        """Take all costs at once (see :class:`wiring.space.Probe`)."""
+        self._parts[:] = costs.permute(2, 3, 0, 1)
 
     def observe(self, cell: int, first: int, costs: Tensor) -> None:
         """Take one node's share (see :class:`wiring.space.Probe`)."""

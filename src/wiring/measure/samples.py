@@ -90,14 +90,15 @@ def device_sums(statistics: SampleStatistics) -> Tensor:
     """The first seven of :class:`SampleSums` for one batch, float64 on the device: no wait."""
     loss, entropy = statistics.loss.detach().double(), statistics.entropy.double()
     correct = statistics.correct.double()
-    return torch.stack(
-        [
-            loss.sum(),
-            entropy.sum(),
-            correct.sum(),
-            loss @ correct,
-            loss @ (1 - correct),
-            entropy @ correct,
-            entropy @ (1 - correct),
-        ]
-    )
+    wrong = 1 - correct
+    # Sums, not scalar products: how those add up is up to a library and its processor.
+    values = [
+        loss,
+        entropy,
+        correct,
+        loss * correct,
+        loss * wrong,
+        entropy * correct,
+        entropy * wrong,
+    ]
+    return torch.stack(values).sum(1)

@@ -1073,6 +1073,26 @@ def backward(
     return stem_grads
 
 
+@compiled
+def weigh(charges: Array, weights: Array, to: Array) -> None:
+    """Sum costs over the samples, weighted in several ways.
+
+    Args:
+        charges: (cells, slots, 2, batch).
+        weights: (M, batch).
+        to: (cells, slots, 2, M), float64.
+    """
+    cells, slots, parts, batch = charges.shape
+    acc = np.empty(batch, charges.dtype)
+    for cell in range(cells):
+        for slot in range(slots):
+            for part in range(parts):
+                for m in range(len(weights)):
+                    to[cell, slot, part, m] = _dot(
+                        charges[cell, slot, part], weights[m], 1, batch, acc
+                    )
+
+
 # The stem --------------------------------------------------------------------------------------
 
 

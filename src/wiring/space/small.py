@@ -243,7 +243,10 @@ class Run:
         )
         net.memory.give_back(self.maps)
         if self.probe is not None:
-            self.probe.charge(torch.from_numpy(charges))
+            weights = self.probe.weights.to(net.weights.dtype).numpy()
+            costs = np.empty((*charges.shape[:-1], len(weights)))
+            kernels.weigh(charges, weights, costs)
+            self.probe.charge(torch.from_numpy(costs))
         if not to_stem.size:
             return None
         height, width = self.dims[:2].tolist()

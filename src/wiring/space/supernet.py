@@ -34,13 +34,8 @@ class Probe(Protocol):
     def weights(self) -> Tensor:
         """The weightings of the samples, (M, B)."""
 
-    def charge(self, charges: Tensor) -> None:
-        """Take all costs at once, by sample.
-
-        Args:
-            charges: (cells, slots, 2, B), sums over channels and pixels: with the gradient through
-                the concatenation only, and with that through the edges that leave the node.
-        """
+    def charge(self, costs: Tensor) -> None:
+        """Take all costs at once: (cells, slots, 2, M), each as :meth:`observe` has it."""
 
     def observe(self, cell: int, first: int, costs: Tensor) -> None:
         """Take one node's share.
