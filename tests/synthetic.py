@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from wiring.config import Edge, SearchConfig
+from wiring.config import Edge, ReadingsConfig, SearchConfig
 from wiring.trajectory import Shape, Trajectory, TrajectoryWriter
 
 Course = Callable[[Edge, float], float]
@@ -67,8 +67,13 @@ def write_search(
     skip: Callable[[float], float] = lambda time: 0.0,  # noqa: ARG005
     noise: float = 0.0,
     inner: float = 0.0,
+    tail: int = 0,
+    displacement: float | None = None,
 ) -> Path:
     """Write a trajectory of one window per epoch and return its folder.
+
+    Nothing changes in its last `tail` windows. Alpha's `displacement` grows evenly, to the
+    published one if none is given.
 
     Each op's cost is its edge's share of loss - entropy plus an offset per op that sums to zero,
     so every sum is known. Correct samples have cost -1 / (L E) an op (plus the offset), wrong
@@ -77,14 +82,16 @@ def write_search(
     """
     shape = Shape(search.space.cells, search.space.edges, search.space.ops)
     edges, ops = len(shape.edges), len(shape.ops)
-    generator = np.random.default_rng(search.seed)
+    if displacement is None:
+        displacement = ReadingsConfig().displacement(search.level) if search.alpha.lr else 0.0
     inside = np.array([edge.kind == "intermediate" for edge in shape.edges])
     offset = 0.05 * (np.arange(ops) - (ops - 1) / 2) / ops
     folder = root / search.id
     writer = TrajectoryWriter(folder, shape)
     epochs = search.train.all_epochs
     for epoch in range(epochs):
-        time = epoch / (epochs - 1)
+        time = min(1.0, epoch / (epochs - 1 - tail))
+        generator = np.random.default_rng([search.seed, min(epoch, epochs - 1 - tail)])
         probability = np.empty((edges, ops))
         for row, edge in enumerate(shape.edges):
             wanted = none(edge, time) + noise * generator.normal()
@@ -119,6 +126,7 @@ def write_search(
                     "samples": 960,
                     "alpha": np.log(probability),
                     "probability": probability,
+                    "displacement": displacement * (epoch + 1) / epochs,
                     "count": np.full((edges, ops), 10.0),
                     "cost_mean": cost,
                     "cost_var": np.full(cost.shape, 0.01),

@@ -37,9 +37,11 @@ SECTIONS = {
     "settings": SNASSettings,
     "temperature": Temperature,
     "train": config.TrainConfig,
+    "until": config.UntilConfig,
     "augment": config.AugmentConfig,
     "run": config.RunConfig,
     "report": design.ReportConfig,
+    "readings": config.ReadingsConfig,
     "claims": design.ClaimsConfig,
 }
 SCALES = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))

@@ -175,6 +175,7 @@ def study(tmp_path: Path, **changes: object) -> Path:
     return file
 
 
+UNTIL = {"displacement": 3.9, "bound": 500}
 POINT = r"is said by the experiment, expected any of settings, space"
 NO_MATCH = r"matches no search: E1 has no"
 
@@ -304,6 +305,45 @@ NO_MATCH = r"matches no search: E1 has no"
         ),
         ("datasets__noisy__train_samples", 5, {"datasets.noisy.train_samples": "5 is impossible"}),
         ("experiments__E1__seeds", [2**32], {"experiments.E1.seeds.0": "less than 4294967296"}),
+        (
+            "experiments__E2__overrides",
+            [{"set": {"train": {"epochs": 4, "until": {"displacement": 3.9, "bound": 4}}}}],
+            {"experiments.E2.overrides.0.set.train.until.bound": r"must exceed epochs \(4\)"},
+        ),
+        (
+            "experiments__E2__overrides",
+            [{"set": {"train": {"frozen_epochs": 1, "until": UNTIL}}}],
+            {"experiments.E2.overrides.0.set.train.until": "does not go with frozen_epochs"},
+        ),
+        (
+            "experiments__E2__overrides",
+            [{"set": {"alpha": {"lr": 0.0}, "train": {"until": UNTIL}}}],
+            {"experiments.E2.overrides.0.set.train.until": "alpha.lr is 0"},
+        ),
+        (
+            "experiments__E2__overrides",
+            [{"set": {"alpha": {"lr": 0.01}, "train": {"until": {**UNTIL, "displacement": 3}}}}],
+            {
+                "experiments.E2.overrides.0.set.train.until.displacement": "3 is less than the "
+                r"displacement .* read \(readings.bi\), expected 3.9 or more"
+            },
+        ),
+        (
+            "experiments__E2__overrides",
+            [{"set": {"alpha": {"lr": 0.01}, "train": {"until": {**UNTIL, "change": 0.1}}}}],
+            {
+                "experiments.E2.overrides.0.set.train.until.change": "exceeds readings.change, "
+                "expected 0.01 or less"
+            },
+        ),
+        (
+            "experiments__E2__overrides",
+            [{"set": {"alpha": {"lr": 3e-4}, "train": {"until": UNTIL}}}],
+            {
+                "experiments.E2.overrides.0.set.train.until.bound": "500 epochs of .* expected 3.9 "
+                "or more"
+            },
+        ),
     ],
 )
 def test_what_changes_nothing_or_cannot_run_is_refused_once_where_it_stands(
@@ -321,7 +361,28 @@ def test_what_changes_nothing_or_cannot_run_is_refused_once_where_it_stands(
     assert len(str(caught.value).splitlines()) == len(places)
 
 
-@pytest.mark.parametrize("change", [{}, {"defaults__space__cells": 8, "claims__baseline": "cut"}])
+def test_readings_of_a_level_that_no_experiment_has_are_refused(tmp_path: Path) -> None:
+    one = {**STUDY["experiments"]["E2"]}
+    file = study(
+        tmp_path, experiments={"E2": one}, readings={"single": 20.0, "bi": 3.0}, methods={}
+    )
+    with pytest.raises(InputError, match=r"readings\.single: no experiment is single-level"):
+        read_study(file)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"defaults__space__cells": 8, "claims__baseline": "cut"},
+        {
+            "experiments__E2__overrides": [
+                {"set": {"alpha": {"lr": 0.01}, "train": {"until": UNTIL}}}
+            ]
+        },
+        {"readings": {"single": 20.0, "bi": 3.0, "change": 0.02}},
+    ],
+)
 def test_what_changes_something_is_taken(tmp_path: Path, change: dict[str, Any]) -> None:
     assert len(read_study(study(tmp_path, **change)).searches()) == 2 * 2 * 2 * 3 + 1
 
@@ -508,6 +569,25 @@ def test_only_a_search_whose_epochs_do_not_know_their_number_grows() -> None:
     assert not search(120).grown_from(search(60, schedule="cosine"))
     assert not search(120, frozen_epochs=1).grown_from(search(60, frozen_epochs=1))
     assert not search(120, method="snas").grown_from(search(60, method="snas"))
+    # A length that follows from alpha's course: what was done up to the old bound was the same.
+    until = {"displacement": 3.9, "bound": 90}
+    farther = {**until, "bound": 200}
+    for schedule, method in (("constant", "dsnas"), ("cosine", "snas")):
+        fixed, bounded, freer = (
+            search(60, method, schedule=schedule, until=each) for each in (None, until, farther)
+        )
+        assert bounded.grown_from(fixed)
+        assert freer.grown_from(bounded)
+        assert freer.grown_from(fixed)
+        assert not bounded.grown_from(freer)
+        assert not fixed.grown_from(bounded)
+        other = search(60, method, schedule=schedule, until={**farther, "displacement": 5.0})
+        assert not other.grown_from(bounded)
+    assert search(80, until=farther).grown_from(search(60, until=until))
+    assert not search(80, schedule="cosine", until=farther).grown_from(
+        search(60, schedule="cosine", until=until)
+    )
+    assert not search(50, until=farther).grown_from(search(60, until=until))
     with pytest.raises(ValidationError, match="lr_min: a constant rate has no end"):
         WeightsConfig(schedule="constant", lr_min=0.002)
 

@@ -576,3 +576,120 @@ def test_a_stop_that_comes_at_any_look_leaves_a_checkpoint(data: Path, tmp_path:
         made = checkpoint.newest(folder / "c")
         assert made is not None, look
         assert f"after epoch {int(made.name[:6])} of" in str(caught.value)
+
+
+UNTIL = {"displacement": 0.9, "change": 0.12, "bound": 12}
+
+
+def settling_search(**changes: Any) -> SearchConfig:
+    """Alpha learns fast at first, so that it settles soon."""
+    train = {"epochs": 2, "batch_size": 16, "until": UNTIL, **changes.pop("train", {})}
+    return config(method="darts", train=train, **changes)
+
+
+def steps_of(search: SearchConfig, path: Path, data: Path) -> Trajectory:
+    run(search, "test", data, path / "t", path / "c")
+    return Trajectory.read(path / "t")
+
+
+@pytest.mark.parametrize("level", ["single", "bi"])
+def test_a_search_ends_where_its_record_says_that_it_has_settled(
+    data: Path, tmp_path: Path, level: str
+) -> None:
+    """Epoch by epoch from what was recorded, in plain words: the first at which all is so."""
+    t = steps_of(settling_search(level=level, alpha={"lr": 0.05}), tmp_path, data)
+    split = t.config.learning_split
+    steps, strength = t.column("step", split), t.array("probability", split).astype(float)
+    ends = []
+    for window, step in enumerate(steps):
+        earlier = [w for w in range(window) if 5 * steps[w] <= 4 * step]
+        far = t.column("displacement", split)[window] >= UNTIL["displacement"] - 1e-12
+        if window + 1 >= t.config.train.epochs and far and earlier:
+            last = strength[earlier[-1] : window + 1]
+            if (last.max(axis=0) - last.min(axis=0)).max() < UNTIL["change"]:
+                ends.append(window)
+    assert t.config.train.epochs < len(steps) < UNTIL["bound"], "the settings show nothing"
+    assert ends == [len(steps) - 1]
+    # What falls has fallen after `epochs`, and stays.
+    rates = t.column("lr", "train", "epochs")
+    assert rates[0] == t.config.weights.lr
+    assert rates[1] < rates[0]
+    assert set(rates[2:]) == {t.config.weights.lr_min}
+
+
+def test_displacement_is_the_rate_times_the_steps_of_alpha(data: Path, tmp_path: Path) -> None:
+    train = {"epochs": 2, "batch_size": 16, "frozen_epochs": 1, "windows_per_epoch": 2}
+    t = steps_of(config(level="bi", train=train), tmp_path / "bi", data)
+    per_epoch = t.column("step")[1]
+    for split in ("train", "validation"):
+        found = t.column("displacement", split)
+        assert found[:2].tolist() == [0.0, 0.0]
+        assert found[5] == found[6] == found[7] == pytest.approx(0.05 * 2 * per_epoch)
+        done = np.clip(t.column("step", split) - per_epoch, 0, 2 * per_epoch)
+        np.testing.assert_allclose(found, 0.05 * done)
+    rests = steps_of(config(alpha={"lr": 0.0}), tmp_path / "rests", data)
+    assert not rests.column("displacement").any()
+
+
+def test_a_search_that_never_settles_ends_at_its_bound(data: Path, tmp_path: Path) -> None:
+    until = {**UNTIL, "change": 1e-6, "bound": 4}
+    t = steps_of(settling_search(train={"until": until}), tmp_path, data)
+    assert len(t.column("step")) == 4
+    # As if it had been planned for as many epochs, under a rate that stays.
+    weights = {"schedule": "constant"}
+    some = settling_search(train={"until": until}, weights=weights)
+    fixed = settling_search(train={"epochs": 4, "until": None}, weights=weights)
+    one, other = (steps_of(c, tmp_path / str(i), data) for i, c in enumerate((some, fixed)))
+    assert one.manifest["files"] == other.manifest["files"]
+
+
+@pytest.mark.parametrize("at", [1, 3])
+def test_a_search_until_it_settles_resumes_to_the_same_bytes(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    monkeypatch.setattr(job, "CHECKPOINT_EVERY", 0.0)
+    search = settling_search(level="bi", alpha={"lr": 0.05})
+    whole = steps_of(search, tmp_path / "whole", data)
+    run_epoch = Search.run_epoch
+
+    def killed(self: Search):
+        if self.epoch == at:
+            raise KeyboardInterrupt
+        return run_epoch(self)
+
+    monkeypatch.setattr(Search, "run_epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        steps_of(search, tmp_path / "resumed", data)
+    monkeypatch.setattr(Search, "run_epoch", run_epoch)
+    resumed = steps_of(search, tmp_path / "resumed", data)
+    assert resumed.manifest["resumed"] == 1
+    assert resumed.manifest["files"] == whole.manifest["files"]
+    # The last checkpoint says that it has settled: no epoch more.
+    monkeypatch.setattr(Search, "run_epoch", None)
+    again = steps_of(search, tmp_path / "resumed", data)
+    assert again.manifest["files"] == whole.manifest["files"]
+
+
+def test_a_bound_that_was_raised_lets_a_search_go_on(data: Path, tmp_path: Path) -> None:
+    """Under a cosine too: after `epochs` no epoch knows how many there are to be."""
+    short, long = (
+        settling_search(train={"until": {**UNTIL, "change": 1e-6, "bound": bound}})
+        for bound in (3, 5)
+    )
+    steps_of(short, tmp_path / "kept", data)
+    grown = steps_of(long, tmp_path / "kept", data)
+    whole = steps_of(long, tmp_path / "whole", data)
+    assert grown.manifest["grown_from"] == [3]
+    assert grown.manifest["files"] == whole.manifest["files"]
+
+
+def test_a_method_decides_within_the_epochs_that_it_knows(dataset: Dataset) -> None:
+    """After them its decisions are made: what is still to settle is alpha."""
+    until = {**UNTIL, "change": 1e-6}
+    c = config(method="sgas", train={"epochs": 2, "batch_size": 16, "until": until})
+    search, left = Search(c, dataset, CPU), []
+    for _ in range(5):
+        list(search.run_epoch())
+        left.append(search.candidates.columns)
+    assert left[1] == left[2] == left[3] == left[4]
+    assert search.context("train").progress == 1.0

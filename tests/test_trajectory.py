@@ -20,6 +20,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests import synthetic
 from tests.foreign import Live, complaint
 from wiring.config import OPS, SearchConfig, SpaceConfig
 from wiring.errors import InputError
@@ -32,6 +33,7 @@ from wiring.trajectory import (
     Shape,
     Trajectory,
     TrajectoryWriter,
+    settling,
 )
 from wiring.trajectory.document import document
 
@@ -262,7 +264,7 @@ def test_what_is_not_a_trajectory_is_refused_with_a_sentence(tmp_path: Path) -> 
     refused("windows.parquet: missing", lambda p: (p / steps).unlink())
     refused("manifest.json: cannot be read: No such", lambda p: (p / "manifest.json").unlink())
     refused("not valid JSON", lambda p: (p / "manifest.json").write_text("{"))
-    refused("schema_version is 1, expected 3", lambda p: edit_manifest(p, schema_version=1))
+    refused("schema_version is 1, expected 4", lambda p: edit_manifest(p, schema_version=1))
     refused("dataset is missing", lambda p: edit_manifest(p, dataset=...))
     refused(
         "config.level: .*got 'tri'", lambda p: edit_manifest(p, config={**config, "level": "tri"})
@@ -389,3 +391,39 @@ def test_the_document_is_in_step_with_the_schema() -> None:
     assert stored == document(), "run: python -m wiring.trajectory.document > README.md"
     for name in (*WINDOW_FIELDS, *EPOCH_FIELDS, *SAMPLE_FIELDS):
         assert f"`{name}`" in stored
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.floats(0, 1)), min_size=1, max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_what_changes_over_the_last_fifth_by_brute_force(windows: list[tuple[int, float]]) -> None:
+    steps = np.cumsum([length for length, _ in windows])
+    strength = np.array([value for _, value in windows])
+    probability = np.stack([strength, np.zeros_like(strength)], axis=-1)[:, None]
+    found = settling.change(steps, probability)
+    # Window by window backwards, until one ends at or before the last fifth's beginning.
+    seen: list[float] = []
+    for step, value in zip(steps[::-1], strength[::-1], strict=True):
+        seen.append(value)
+        if step / steps[-1] <= 0.8 + 1e-12:
+            assert found == pytest.approx(max(seen) - min(seen))
+            return
+    assert found == float("inf")
+
+
+def test_nothing_recorded_has_not_settled() -> None:
+    assert settling.change(np.zeros(0, np.int64), np.zeros((0, 5, 8))) == float("inf")
+
+
+def test_a_trajectory_up_to_a_window_is_that_of_a_shorter_search(tmp_path: Path) -> None:
+    train = {"epochs": 6, "followed_samples": 2}
+    search = synthetic.config(level="bi", train=train)
+    whole = Trajectory.read(synthetic.write_search(tmp_path, search))
+    part = whole.up_to(40)
+    for split in ("train", "validation"):
+        assert part.column("step", split).tolist() == [10, 20, 30, 40]
+        assert part.column("epoch", split, "samples").tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+        np.testing.assert_array_equal(
+            part.array("probability", split), whole.array("probability", split)[:4]
+        )
+    assert part.column("epoch", "test", "epochs").tolist() == [0, 1, 2, 3]
+    assert whole.up_to(60) is whole

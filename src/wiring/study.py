@@ -9,9 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wiring.claims.thresholds import check_thresholds
-from wiring.config import Level, ScaleConfig, load_scale
+from wiring.config import (
+    Level,
+    ReadingsConfig,
+    ScaleConfig,
+    SearchConfig,
+    UntilConfig,
+    load_scale,
+)
 from wiring.config.expand import Fault, groups
 from wiring.config.plugins import METHODS, fault
+from wiring.config.search import reached
 from wiring.data.split import check_dataset
 from wiring.errors import InputError, dotted
 
@@ -53,7 +61,7 @@ def _methods(scale: ScaleConfig) -> Iterator[Fault]:
 
 
 def _lengths(scale: ScaleConfig, smallest: dict[str, dict[Level, int]]) -> Iterator[Fault]:
-    """Batches that a dataset does not fill, and windows without a step."""
+    """Batches that a dataset does not fill, windows without a step, ends that cannot be reached."""
     conditions = {group.condition: group for group in groups(scale)}
     firsts = {search.condition: search for search in scale.searches().values()}
     for condition, search in firsts.items():
@@ -67,9 +75,39 @@ def _lengths(scale: ScaleConfig, smallest: dict[str, dict[Level, int]]) -> Itera
                 f"{train.batch_size} does not fit the {samples} samples of a split of "
                 f"{search.dataset} ({search.level}-level)",
             )
-        elif train.windows_per_epoch > (steps := samples // train.batch_size):
+            continue
+        steps = samples // train.batch_size
+        if train.windows_per_epoch > steps:
             yield group.stands(
                 ("train", "windows_per_epoch"),
                 f"{train.windows_per_epoch} does not fit the {steps} steps of an epoch of "
                 f"{search.dataset} ({search.level}-level)",
             )
+        if train.until is not None:
+            for field, said in _unreachable(search, train.until, steps, scale.readings):
+                yield group.stands(("train", "until", field), said)
+
+
+def _unreachable(
+    search: SearchConfig, until: UntilConfig, steps: int, readings: ReadingsConfig
+) -> Iterator[tuple[str, str]]:
+    """What keeps a search that goes on until its wiring has settled from being read then."""
+    published = readings.displacement(search.level)
+    if until.displacement < published:
+        yield (
+            "displacement",
+            f"{until.displacement:g} is less than the displacement at which {search.level}-level "
+            f"searches are read (readings.{search.level}), expected {published:g} or more",
+        )
+    if until.change > readings.change:
+        yield (
+            "change",
+            f"{until.change:g} exceeds readings.change, expected {readings.change:g} or less",
+        )
+    farthest = until.bound * steps * search.alpha.lr
+    if not reached(farthest, until.displacement):
+        yield (
+            "bound",
+            f"{until.bound} epochs of {steps} steps at a rate of {search.alpha.lr:g} are a "
+            f"displacement of {farthest:.3g}, expected {until.displacement:g} or more",
+        )

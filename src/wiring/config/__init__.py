@@ -3,6 +3,7 @@
 from wiring.config.dataset import DatasetConfig
 from wiring.config.load import load_scale
 from wiring.config.model import Level
+from wiring.config.readings import ReadingsConfig
 from wiring.config.scale import ClaimsConfig, Experiment, ReportConfig, ScaleConfig
 from wiring.config.search import (
     AlphaConfig,
@@ -12,6 +13,7 @@ from wiring.config.search import (
     RunConfig,
     SearchConfig,
     TrainConfig,
+    UntilConfig,
     WeightsConfig,
 )
 from wiring.config.space import INPUTS, OPS, Edge, SpaceConfig
@@ -28,12 +30,14 @@ __all__ = [
     "Experiment",
     "Level",
     "MethodSettings",
+    "ReadingsConfig",
     "ReportConfig",
     "RunConfig",
     "ScaleConfig",
     "SearchConfig",
     "SpaceConfig",
     "TrainConfig",
+    "UntilConfig",
     "WeightsConfig",
     "load_scale",
 ]

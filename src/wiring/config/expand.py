@@ -205,6 +205,10 @@ def _unknown(scale: ScaleConfig) -> Iterator[Fault]:
             if name not in used and not missing:
                 yield (section, name), "no experiment uses it"
     variants = {name for each in scale.experiments.values() for name in each.variants}
+    levels = {level for each in scale.experiments.values() for level in each.levels}
+    for level in ("single", "bi"):
+        if level in scale.readings.model_fields_set and level not in levels:
+            yield ("readings", level), f"no experiment is {level}-level"
     baseline = scale.claims.baseline
     if "baseline" in scale.claims.model_fields_set and baseline not in variants:
         yield ("claims", "baseline"), f"no experiment has a variant {baseline!r}"

@@ -15,6 +15,7 @@ from pydantic import (
 from wiring.config.dataset import DatasetConfig
 from wiring.config.expand import expand
 from wiring.config.model import Level, Model, Name, Seed
+from wiring.config.readings import ReadingsConfig
 from wiring.config.search import Condition, MethodName, SearchConfig, Settings
 from wiring.errors import InputError
 
@@ -108,6 +109,7 @@ class ScaleConfig(Model):
         methods: settings of every search of a method, over the defaults.
         experiments: by id.
         report: what the figures show.
+        readings: when the results are read.
         claims: what judges the results.
     """
 
@@ -117,6 +119,7 @@ class ScaleConfig(Model):
     methods: dict[MethodName, Settings] = Field(default_factory=dict)
     experiments: Annotated[dict[Name, Experiment], Field(min_length=1), AfterValidator(_distinct)]
     report: ReportConfig = ReportConfig()
+    readings: ReadingsConfig = ReadingsConfig()
     claims: ClaimsConfig = ClaimsConfig()
     _searches: dict[str, SearchConfig] = PrivateAttr(default_factory=dict)
 

@@ -135,11 +135,34 @@ class AugmentConfig(Model):
     flip: bool = False
 
 
+def reached(displacement: float, wanted: float) -> bool:
+    """Whether alpha has gone so far, but for rounding: 78,000 steps of 3e-4 are 23.4."""
+    return displacement >= wanted * (1 - 1e-9)
+
+
+class UntilConfig(Model):
+    """A length that follows from what alpha did: the search goes on until its wiring has settled.
+
+    Attributes:
+        displacement: of alpha (the sum of its rates over its steps), before which no wiring counts
+            as settled: the published one, 23.4 single-level and 3.9 bi-level, or more.
+        change: the wiring has settled where no P changed by as much over the last fifth of the
+            steps (see :func:`wiring.trajectory.settling.change`).
+        bound: epochs after which the search ends all the same.
+    """
+
+    displacement: PositiveFloat
+    change: PositiveFloat = 0.01
+    bound: Annotated[int, Field(ge=2, le=1_000_000)]
+
+
 class TrainConfig(Model):
     """Length and batches of a search.
 
     Attributes:
-        epochs: passes over the weight split.
+        epochs: passes over the weight split. What falls from epoch to epoch (the weights' rate, a
+            method's temperature) falls over these.
+        until: go on after them, with what fell at its end, until the wiring has settled.
         batch_size: samples a step, of each split.
         augment: training augmentation.
         windows_per_epoch: rows of the `windows` table per epoch and split.
@@ -150,6 +173,7 @@ class TrainConfig(Model):
     """
 
     epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 150
+    until: UntilConfig | None = None
     batch_size: Annotated[int, Field(ge=2)] = 96
     augment: AugmentConfig = AugmentConfig()
     windows_per_epoch: PositiveInt = 1
@@ -157,13 +181,30 @@ class TrainConfig(Model):
     followed_samples: NonNegativeInt = 0
 
     @property
+    def longest(self) -> int:
+        """The most epochs in which weights and alpha learn."""
+        return self.epochs if self.until is None else self.until.bound
+
+    @property
     def all_epochs(self) -> int:
-        """Epochs of the search, frozen ones included."""
-        return self.epochs + 2 * self.frozen_epochs
+        """Epochs of the search, frozen ones included; with `until`, the most."""
+        return self.longest + 2 * self.frozen_epochs
 
     def trains(self, epoch: int) -> bool:
         """Whether weights and alpha learn in this epoch (from 0, frozen ones counted)."""
-        return self.frozen_epochs <= epoch < self.frozen_epochs + self.epochs
+        return self.frozen_epochs <= epoch < self.frozen_epochs + self.longest
+
+    @model_validator(mode="after")
+    def _until_fits(self) -> TrainConfig:
+        if self.until is not None:
+            if self.until.bound <= self.epochs:
+                raise ValueError(f"until.bound must exceed epochs ({self.epochs})")
+            if self.frozen_epochs:
+                raise ValueError(
+                    "until: does not go with frozen_epochs, which stand around a training of known "
+                    "length"
+                )
+        return self
 
     @model_validator(mode="after")
     def _followed_fit(self) -> TrainConfig:
@@ -269,6 +310,12 @@ class SearchConfig(Model):
         return self
 
     @model_validator(mode="after")
+    def _alpha_can_settle(self) -> SearchConfig:
+        if self.train.until is not None and not self.alpha.lr:
+            raise ValueError("train.until: alpha.lr is 0, and an alpha that rests goes nowhere")
+        return self
+
+    @model_validator(mode="after")
     def _id_is_a_file_name(self) -> SearchConfig:
         if len(self.id) > LONGEST_ID:
             raise ValueError(
@@ -290,14 +337,22 @@ class SearchConfig(Model):
     def grown_from(self, other: SearchConfig) -> bool:
         """Whether this search is another one made longer, so that it may go on from its state.
 
-        Only `train.epochs` may differ, and by growing; and no epoch may depend on how many there
-        are to be: a cosine does, and so do settings of a method that follow its progress.
+        `train.until` may have come, or its bound have grown: up to there all is the same.
+        `train.epochs` may have grown where no epoch depends on how many there are to be: a cosine
+        does, and so do settings of a method that follow its progress.
         """
-        if self.weights.schedule != "constant" or self.method_settings.follows_progress:
+        own, old = self.train, other.train
+        if own.frozen_epochs or own.longest <= old.longest or own.epochs < old.epochs:
             return False
-        if self.train.frozen_epochs or self.train.epochs <= other.train.epochs:
+        follows = self.weights.schedule != "constant" or self.method_settings.follows_progress
+        if own.epochs > old.epochs and follows:
             return False
-        train = self.train.model_copy(update={"epochs": other.train.epochs})
+        if old.until is not None and (
+            own.until is None
+            or own.until.model_copy(update={"bound": old.until.bound}) != old.until
+        ):
+            return False
+        train = own.model_copy(update={"epochs": old.epochs, "until": old.until})
         return self.model_copy(update={"train": train}).canonical == other.canonical
 
     @property

@@ -33,11 +33,13 @@ class Progress:
         self._spoken = now
         epochs = search.config.train.all_epochs
         pace = (now - self._begun) / (search.epoch - self._first)
-        minutes, seconds = divmod(round(pace * (epochs - search.epoch)), 60)
+        left = 0 if search.finished else epochs - search.epoch
+        minutes, seconds = divmod(round(pace * left), 60)
         train, test = self._rows["train"], self._rows["test"]
         kept = sum(op != "none" for op in search.genotype().values())
         log.info(
-            "%s  epoch %d/%d  loss %.3f  accuracy %.3f  test %.3f  edges kept %d/%d  %d:%02d left",
+            "%s  epoch %d/%d  loss %.3f  accuracy %.3f  test %.3f  edges kept %d/%d  "
+            "%s%d:%02d left",
             search.config.id,
             search.epoch,
             epochs,
@@ -46,6 +48,7 @@ class Progress:
             test["accuracy"],
             kept,
             len(search.space.edges),
+            "at most " if search.config.train.until else "",
             minutes,
             seconds,
         )

@@ -126,12 +126,12 @@ class _Job:
         self.grown_from: list[int] = []
         state = checkpoint.load(checkpoints, self._own, device, self._alike)
         if state is not None:
-            if state["epochs"] != config.train.epochs:
+            if state["epochs"] != config.train.longest:
                 self.grown_from = [*state["grown_from"], state["epochs"]]
                 log.info(
                     "%s: made longer: %d epochs in place of %d",
                     config.id,
-                    config.train.epochs,
+                    config.train.longest,
                     state["epochs"],
                 )
             else:
@@ -181,9 +181,10 @@ class _Job:
                 saved = now
                 self._checkpoint()
             if asked and not search.finished:
+                most = "at most " if self.config.train.until else ""
                 raise StoppedError(
                     f"{self.config.id}: stopped by {self.stops.name} after epoch {search.epoch} "
-                    f"of {self.config.train.all_epochs}: the same command goes on from there",
+                    f"of {most}{self.config.train.all_epochs}: the same command goes on from there",
                     asked,
                 )
 
@@ -240,7 +241,7 @@ class _Job:
             "seconds": self.seconds + time.monotonic() - self.begun,
             "resumed": self.resumed,
             "started": self.started,
-            "epochs": self.config.train.epochs,
+            "epochs": self.config.train.longest,
             "grown_from": self.grown_from,
         }
         checkpoint.save(self.checkpoints, self.search.epoch, self._own, state)

@@ -27,7 +27,7 @@ class Hooks:
             Default: the strongest op of each edge.
         optimizer: `(alpha, config)`: what steps alpha, whose gradient is in `alpha.grad`.
             Default: Adam, which it may also have by returning None.
-        epoch_done: `(alpha, candidates, context)`: called after each epoch that trains; returns
+        epoch_done: `(alpha, candidates, context)`: called after each of `train.epochs`; returns
             the candidates from then on, among those that the space allows, or None. Default: None.
         state_dict: `()`: what later draws and gradients depend on beside alpha: tensors and plain
             values, for the checkpoint. Default: nothing.

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wiring.config import SearchConfig
+from wiring.config import SearchConfig, UntilConfig
+from wiring.config.search import reached
 from wiring.data.batches import Batches
 from wiring.data.dataset import Dataset
 from wiring.measure import Measurement, SampleSums, Window, measure
@@ -25,6 +26,7 @@ from wiring.search.passes import Passes
 from wiring.search.sgd import SGD
 from wiring.space import Candidates, Draw, Supernet
 from wiring.trajectory import Shape
+from wiring.trajectory.settling import change
 
 
 class Row(NamedTuple):
@@ -50,6 +52,7 @@ class Search:
     Attributes:
         epoch: epochs done.
         steps: weight steps done.
+        alpha_steps: steps that alpha has taken.
         lost: the step whose loss was the first that is not finite; None while all were.
     """
 
@@ -67,7 +70,9 @@ class Search:
         self._batch(dataset, data)
         self.test = TestSet(dataset, device)
         self.passes = self._passes(dataset) if self.hooks.wants_loss else None
-        self.epoch = self.steps = 0
+        self.epoch = self.steps = self.alpha_steps = 0
+        # What a length that follows from alpha's course is decided by: as it is recorded.
+        self.course: list[tuple[int, np.ndarray]] = []
         self.lost: int | None = None
 
     def _build(self, dataset: Dataset, weights: torch.Generator, alphas: torch.Generator) -> None:
@@ -122,8 +127,22 @@ class Search:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done."""
-        return self.epoch >= self.config.train.all_epochs
+        """Whether all epochs are done, or as many as its wiring needed to settle."""
+        train = self.config.train
+        if self.epoch >= train.all_epochs:
+            return True
+        return train.until is not None and self.epoch >= train.epochs and self._settled(train.until)
+
+    def _settled(self, until: UntilConfig) -> bool:
+        if not reached(self.displacement, until.displacement):
+            return False
+        steps, probability = zip(*self.course, strict=True)
+        return change(np.array(steps), np.stack(probability)) < until.change
+
+    @property
+    def displacement(self) -> float:
+        """The sum of alpha's rates over its steps."""
+        return self.config.alpha.lr * self.alpha_steps
 
     def context(self, split: str) -> Context:
         """When and what for the gates of a pass over a split are drawn."""
@@ -134,12 +153,12 @@ class Search:
     def trained(self) -> int:
         """Epochs done in which weights and alpha learnt."""
         train = self.config.train
-        return min(max(self.epoch - train.frozen_epochs, 0), train.epochs)
+        return min(max(self.epoch - train.frozen_epochs, 0), train.longest)
 
     @property
     def progress(self) -> float:
-        """Share of the training epochs done, 0 to 1."""
-        return self.trained / self.config.train.epochs
+        """Share of `train.epochs` done, 0 to 1."""
+        return min(self.trained / self.config.train.epochs, 1.0)
 
     @property
     def rate(self) -> float:
@@ -179,7 +198,7 @@ class Search:
                     yield Row("windows", self._window_row(split, window))
                 windows = {split: Window(self.space, self.device) for split in self.batches}
         rate = self.rate if trains else 0.0
-        if trains:
+        if trains and self.trained < self.config.train.epochs:
             self._narrow()
         sums["test"] = self.test.evaluate(
             self.net, self.method.evaluation(self.alpha, self.candidates)
@@ -223,6 +242,7 @@ class Search:
         if settings.grad_clip is not None:
             nn.utils.clip_grad_norm_([self.alpha], settings.grad_clip, foreach=True)
         self.alpha_optimizer.step()
+        self.alpha_steps += 1
 
     def step_weights(self, draw: Draw) -> None:
         """Descend along the gradient that the measurement left, with the weights of a draw."""
@@ -242,6 +262,9 @@ class Search:
 
     def _window_row(self, split: str, window: Window) -> dict[str, Any]:
         alpha = self.alpha.detach()
+        probability = self.hooks.probabilities(alpha, self.candidates).cpu().numpy()
+        if self.config.train.until is not None and split == self.config.learning_split:
+            self.course.append((self.steps, probability.astype(np.float32)))
         row = window.row()
         if self.lost is None and not math.isfinite(float(row["loss"])):
             self.lost = self.steps - window.steps + window.first_lost()
@@ -252,7 +275,8 @@ class Search:
             "steps": window.steps,
             "samples": window.samples,
             "alpha": alpha.masked_fill(~self.candidates.mask, -torch.inf).cpu().numpy(),
-            "probability": self.hooks.probabilities(alpha, self.candidates).cpu().numpy(),
+            "probability": probability,
+            "displacement": self.displacement,
             **row,
         }
 
@@ -285,6 +309,8 @@ class Search:
         return {
             "epoch": self.epoch,
             "steps": self.steps,
+            "alpha_steps": self.alpha_steps,
+            "course": [(step, torch.from_numpy(probability)) for step, probability in self.course],
             "net": self.net.state_dict(),
             "alpha": self.alpha.detach(),
             "weight_optimizer": self.weight_optimizer.state_dict(),
@@ -299,6 +325,8 @@ class Search:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where :meth:`state_dict` was taken."""
         self.epoch, self.steps = state["epoch"], state["steps"]
+        self.alpha_steps = state["alpha_steps"]
+        self.course = [(step, probability.cpu().numpy()) for step, probability in state["course"]]
         self.net.load_state_dict(state["net"])
         with torch.no_grad():
             self.alpha.copy_(state["alpha"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,6 +81,24 @@ class Trajectory:
                 )
         _check_rows(path, config, tables)
         return cls(path, config, manifest, shape, **tables)
+
+    def up_to(self, step: int) -> Trajectory:
+        """What would have been recorded had the search ended at the window that ends at a step.
+
+        An epoch is there if all its windows are; so are its samples.
+
+        Args:
+            step: the end of a window.
+        """
+        windows = self.windows.filter(pc.less_equal(self.windows["step"], step))
+        later = self.windows["epoch"].filter(pc.greater(self.windows["step"], step))
+        if not len(later):
+            return self
+        first = pc.min(later)
+        epochs, samples = (
+            table.filter(pc.less(table["epoch"], first)) for table in (self.epochs, self.samples)
+        )
+        return replace(self, windows=windows, epochs=epochs, samples=samples)
 
     def _table(self, name: TableName) -> pa.Table:
         return {"windows": self.windows, "epochs": self.epochs, "samples": self.samples}[name]

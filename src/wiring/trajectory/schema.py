@@ -1,4 +1,4 @@
-"""The schema of a trajectory, version 2: the one record of what a search did.
+"""The schema of a trajectory, version 4: the one record of what a search did.
 
 A trajectory is a folder with `windows.parquet`, `epochs.parquet`, `samples.parquet` and
 `manifest.json`. Arrays are
@@ -23,7 +23,7 @@ import pyarrow as pa
 from wiring.config import Edge
 from wiring.errors import InputError
 
-VERSION = 3
+VERSION = 4
 SPLITS = {
     "windows": ("train", "validation"),
     "epochs": ("train", "validation", "test"),
@@ -52,6 +52,10 @@ WINDOW_FIELDS: dict[str, tuple[str, str]] = {
     "probability": (
         "EO",
         "strength of each op after the window; softmax(alpha) but for some methods",
+    ),
+    "displacement": (
+        "",
+        "sum of alpha's rates over the steps it has taken by the window's end; 0 while it rests",
     ),
     "count": ("EO", "steps of the window in which the op was evaluated"),
     "cost_mean": ("LEO", "local cost dL/dZ, mean over those steps; NaN where count is 0"),
@@ -123,7 +127,7 @@ MANIFEST_FIELDS: dict[str, str] = {
     "mlflow_run_id": "id of the run that followed the search live; null if there was none",
     "started": "UTC time of the first start, ISO 8601",
     "resumed": "how often the search was taken up from a checkpoint",
-    "grown_from": "epochs that it was planned for before it was made longer, in order",
+    "grown_from": "the most epochs that it was planned for before it was made longer, in order",
 }
 
 
