@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,102 @@ def test_growth_measures_twin(
     expected = max(0.0, min(peak - 1 / 8, peak - course[-1]))
     assert row["growth"] == pytest.approx(expected, abs=1e-6)
     assert row["width_gap"] == pytest.approx(0, abs=1e-6)
+
+
+def courses(**none: str) -> Callable[[Edge, float], float]:
+    """P(none) of edges over twenty windows: high where the text has an x; 0.05 on the others."""
+    high = {name[1:].replace("_", "-"): text.ljust(20, ".") for name, text in none.items()}
+
+    def course(edge: Edge, time: float) -> float:
+        return 0.9 if high.get(str(edge), "." * 20)[round(time * 19)] == "x" else 0.05
+
+    return course
+
+
+@pytest.mark.parametrize(
+    ("course", "dropped_most", "regrown", "returned", "order"),
+    [
+        # Growth: all are dropped at one time, and the input edges come back one after another.
+        (
+            courses(
+                e0_2=".xxxxx", e1_2=".xxxxxxx", e0_3=".xxxx", e1_3=".xxxxxx", e2_3="." + 19 * "x"
+            ),
+            *(1.0, 0.8, 0.8, 1.0),
+        ),
+        # Pruning: edges are dropped one after another, and none comes back.
+        (
+            courses(e0_2=5 * "." + 15 * "x", e2_3=9 * "." + 11 * "x"),
+            *(0.4, 0.0, 0.0, float("nan")),
+        ),
+        # Each is dropped once, never two at one time: nothing grows by more than an edge.
+        (courses(e0_2=".xx", e1_2="...xx", e0_3=".....xx"), 0.2, 0.2, 1.0, float("nan")),
+        # The reverse order, and a tie.
+        (courses(e0_2=".xxxxx", e2_3=".xx"), 0.4, 0.4, 1.0, 0.0),
+        (courses(e0_2=".xxx", e2_3=".xxx"), 0.4, 0.4, 1.0, 0.5),
+        # Nothing is dropped.
+        (courses(), 0.0, 0.0, float("nan"), float("nan")),
+    ],
+)
+def test_growth_needs_edges_that_drop_and_come_back(
+    tmp_path: Path,
+    course: Callable[[Edge, float], float],
+    dropped_most: float,
+    regrown: float,
+    returned: float,
+    order: float,
+) -> None:
+    row = summary(write_search(tmp_path, config(), course))
+    found = [row[n] for n in ("dropped_most", "regrown", "returned_share", "inputs_first")]
+    assert found == pytest.approx([dropped_most, regrown, returned, order], nan_ok=True)
+
+
+def test_the_noise_of_the_first_steps_drops_no_edge(tmp_path: Path) -> None:
+    """None is likeliest by a hair on every edge: above 1/8, and above the others."""
+    row = summary(write_search(tmp_path, config(), lambda _, time: 0.19 if time < 0.1 else 0.05))
+    assert row["dropped_most"] == 1.0  # 1/8 + 0.05 and more
+    row = summary(write_search(tmp_path, config(), lambda _, time: 0.17 if time < 0.1 else 0.05))
+    assert row["dropped_most"] == row["regrown"] == 0.0
+
+
+@given(st.lists(st.lists(st.booleans(), min_size=6, max_size=6), min_size=5, max_size=5))
+@settings(max_examples=10, deadline=None)
+def test_growth_by_brute_force(
+    tmp_path_factory: pytest.TempPathFactory, high: list[list[bool]]
+) -> None:
+    """Edge by edge and window by window, in plain words."""
+    search = config(train={"epochs": 6})
+    names = list(map(str, search.space.edges))
+
+    def course(edge: Edge, time: float) -> float:
+        return 0.9 if high[names.index(str(edge))][round(time * 5)] else 0.05
+
+    row = summary(write_search(tmp_path_factory.mktemp("growth"), search, course))
+    back = {n: not own[-1] for n, own in zip(names, high, strict=True) if any(own)}
+    together = [[n for n, own in zip(names, high, strict=True) if own[w]] for w in range(6)]
+    assert row["dropped_most"] == pytest.approx(max(map(len, together)) / 5)
+    assert row["regrown"] == pytest.approx(max(sum(back[n] for n in t) for t in together) / 5)
+    assert (row["edges_dropped"], row["edges_returned"]) == (len(back), sum(back.values()))
+    since = {
+        n: max(w for w in range(6) if high[names.index(n)][w]) if back[n] else 99 for n in back
+    }
+    pairs = [(since[n], since["2-3"]) for n in back if n != "2-3"] if "2-3" in back else []
+    pairs = [pair for pair in pairs if pair != (99, 99)]
+    expected = np.mean([(a < b) + (a == b) / 2 for a, b in pairs]) if pairs else float("nan")
+    assert row["inputs_first"] == pytest.approx(expected, nan_ok=True)
+    last = max((w for w in range(6) if len(together[w]) < 5), default=-1) + 1
+    expected = last if last < 6 else float("nan")
+    assert row["emptied_epoch"] == pytest.approx(expected, nan_ok=True)
+
+
+def test_when_the_last_edge_was_dropped(tmp_path: Path) -> None:
+    """Of edges that go, one comes back for a while: only the last time counts."""
+    gone = {f"e{e.replace('-', '_')}": "." + 19 * "x" for e in ("0-2", "1-2", "0-3", "2-3")}
+    course = courses(**gone, e1_3="..xxx..xxxxxxxxxxxxx")
+    row = summary(write_search(tmp_path, config(level="bi"), course, displacement=40.0))
+    assert (row["emptied_epoch"], row["emptied_step"]) == (7, 80)
+    assert row["emptied_displacement"] == pytest.approx(16.0)
+    kept = summary(write_search(tmp_path, config(level="bi"), courses(**gone)))
+    assert np.isnan(kept["emptied_epoch"])
 
 
 def test_positive_share_is_of_the_learning_split(tmp_path: Path) -> None:
@@ -255,9 +352,9 @@ def test_every_name_is_one_patterns_own() -> None:
 
 
 def test_a_pattern_claims_and_measures_what_it_declares(tmp_path: Path) -> None:
-    (claim,) = PATTERNS[0].claims
+    claim = PATTERNS[0].claims[0]
     parts = {"id": "x", "order": 0, "title": "", "text": (), "columns": ()}
-    with pytest.raises(ValueError, match="x: P1 is of growth, not its own"):
+    with pytest.raises(ValueError, match="x: P1 is of regrown, not its own"):
         Pattern(**parts, statistics=(), measure=lambda _: {}, claims=(claim,))
     unlike = Pattern(**parts, statistics=(), measure=lambda _: {"more": 1.0}, claims=())
     with pytest.raises(ValueError, match="x: measured more"):

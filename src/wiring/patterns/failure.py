@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from wiring.patterns.pattern import Claim, Pattern, Statistic, Threshold, Value
 from wiring.patterns.readings import field, free_places, mean, none_wins
@@ -14,12 +16,29 @@ if TYPE_CHECKING:
 
 def measure(trajectory: Trajectory) -> dict[str, Value]:
     """How many edges are left at the end, and how long loss exceeded entropy."""
-    dropped = none_wins(trajectory)[-1, free_places(trajectory)]
+    wins = none_wins(trajectory)[:, free_places(trajectory)]
+    dropped = wins[-1]
     difference = field(trajectory, "loss") - field(trajectory, "entropy")
     return {
         "edges_selected": int((~dropped).sum()),
         "dropped_share": mean(dropped),
         "positive_share": mean(difference > 0),
+        **_emptied(trajectory, np.asarray(wins.all(axis=1) & (wins.shape[1] > 0))),
+    }
+
+
+def _emptied(
+    trajectory: Trajectory, empty: np.ndarray[Any, np.dtype[np.bool_]]
+) -> dict[str, Value]:
+    """When the last edge was dropped that did not come back, nor another; empty: (windows,)."""
+    kept = np.flatnonzero(~empty)
+    window = int(kept[-1]) + 1 if kept.size else 0
+    split = trajectory.config.learning_split
+    return {
+        f"emptied_{when}": float(trajectory.column(when, split)[window])
+        if empty[-1]
+        else float("nan")
+        for when in ("epoch", "step", "displacement")
     }
 
 
@@ -49,6 +68,16 @@ PATTERN = Pattern(
             "positive_share",
             "share of the learning split's windows with mean(loss - entropy) > 0",
             headline=True,
+        ),
+        Statistic(
+            "emptied_epoch",
+            "epoch of the window from which none is the op of largest probability on every free "
+            "edge to the end; undefined where an edge is selected",
+            of_alpha=True,
+        ),
+        Statistic("emptied_step", "steps done by the end of that window", of_alpha=True),
+        Statistic(
+            "emptied_displacement", "alpha's displacement by the end of that window", of_alpha=True
         ),
     ),
     measure=measure,
@@ -83,6 +112,8 @@ PATTERN = Pattern(
     columns=(
         "dropped_share",
         "edges_selected",
+        "emptied_epoch",
+        "emptied_displacement",
         "positive_share",
         "train_accuracy",
         "test_accuracy",
