@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from tests.foreign import Live, complaint
 from tests.synthetic import altered, config, stays, write_search
+from wiring.config import OPS, ReadingsConfig
 from wiring.dynamics import (
     MEANINGS,
     TABLES,
@@ -30,6 +31,7 @@ from wiring.dynamics import (
     statistics_table,
     write_metrics,
 )
+from wiring.dynamics.readings import OUTCOMES, start_noise
 from wiring.errors import InputError
 from wiring.trajectory import Trajectory
 
@@ -321,3 +323,49 @@ def test_a_study_is_read_from_its_experiments(tmp_path: Path) -> None:
         study.ops["cost_mean"]
     with pytest.raises(InputError, match="E5_dsnas_single_digits_s0 is given twice"):
         Dynamics.read(homes[0], homes[0])
+
+
+def test_a_reading_is_that_of_a_search_that_ended_there(tmp_path: Path) -> None:
+    """Brute force: the first window that has got so far, and all patterns of what is up to it."""
+    trajectory = Trajectory.read(write_search(tmp_path, config(), displacement=40.0))
+    found = Dynamics.of([trajectory]).readings.set_index("reading")
+    assert list(found.index) == ["published", "settled"]
+    far = trajectory.column("displacement")
+    window = next(w for w in range(20) if far[w] >= 23.4)
+    assert found.loc["published", "epoch"] == window == 11
+    assert found.loc["published", "displacement"] == pytest.approx(24.0)
+    ended = Dynamics.of([trajectory.up_to(120)]).searches.iloc[0]
+    whole = Dynamics.of([trajectory]).searches.iloc[0]
+    for name in OUTCOMES:
+        assert found.loc["published", name] == ended[name] or np.isnan(ended[name])
+        assert found.loc["settled", name] == whole[name] or np.isnan(whole[name])
+    assert ended["none_input_final"] != whole["none_input_final"]
+
+
+def test_readings_follow_the_scale(tmp_path: Path) -> None:
+    folder = write_search(tmp_path, config(level="bi"), displacement=10.0)
+    for displacement, epoch, unfinished in ((3.9, 7, False), (5.0, 9, False), (11.0, 19, True)):
+        build([folder], tmp_path / "tables", ReadingsConfig(bi=displacement))
+        rows = Dynamics.read(tmp_path / "tables").readings
+        row = rows[rows["reading"] == "published"].iloc[0]
+        assert row["epoch"] == epoch
+        assert bool(row["unfinished"]) == unfinished
+        if unfinished:
+            assert row["unfinished"] == "alpha's displacement is 10 of 11"
+
+
+def test_what_rests_has_no_reading(tmp_path: Path) -> None:
+    trajectory = Trajectory.read(write_search(tmp_path, config(alpha={"lr": 0.0})))
+    dynamics = Dynamics.of([trajectory])
+    assert len(dynamics.readings) == 0
+    assert dynamics.searches.iloc[0]["displacement"] == 0
+
+
+def test_the_noise_of_the_start_by_sampling() -> None:
+    random = np.random.default_rng(0)
+    for ops, std in ((8, 1e-3), (2, 0.01)):
+        alpha = random.normal(0, std, (200_000, ops))
+        none = np.exp(alpha[:, 0]) / np.exp(alpha).sum(axis=1)
+        space = {"ops": OPS[:ops]}
+        found = start_noise(config(space=space, alpha={"init_std": std}))
+        assert found == pytest.approx(none.std(), rel=0.01)

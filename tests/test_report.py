@@ -211,10 +211,11 @@ def test_every_claim_is_told_once() -> None:
 
 def test_every_verdict_is_shown_whichever_way_it_falls(study: Path, text: str) -> None:
     verdicts = json.loads((study / HOME / "claims.json").read_text())["verdicts"]
-    assert {row["verdict"] for row in verdicts} >= {"reproduced", "not reproduced"}
+    assert {row["verdict"] for row in verdicts} >= {"reproduced", "not reproduced", "unfinished"}
     shown = words(text.split('<section id="all">')[1].split("</section>")[0])
     for row in verdicts:
-        mark = f"{row['claim']} {row['condition']} {row['verdict']} {number(row['effect'])}"
+        told = (row["claim"], row["condition"], row["reading"], row["verdict"])
+        mark = " ".join((*told, number(row["effect"])))
         assert mark in shown
     counted = text.split('<section id="verdicts">')[1].split("</section>")[0]
     for claim in CLAIMS:
@@ -254,9 +255,25 @@ def test_the_matrix_shows_every_verdict_in_its_place(study: Path, text: str) -> 
         (condition,) = set(re.findall(r"#(\w+)", row))
         cells = re.findall(r"<td>(.*?)</td>", row, re.DOTALL)[-len(CLAIMS) :]
         for claim, cell in zip(CLAIMS, cells, strict=True):
-            if label := re.findall(r'aria-label="(.*?)"', cell):
-                seen.add((claim, condition, label[0]))
-    assert seen == {(row["claim"], row["condition"], row["verdict"]) for row in verdicts}
+            labels = re.findall(r'aria-label="(.*?)"', cell)
+            seen.update((claim, condition, label) for label in labels)
+            assert [label.split(":")[0] for label in labels] in (
+                *([], ["whole"], ["published", "settled"]),
+            )
+    assert seen == {
+        (row["claim"], row["condition"], f"{row['reading']}: {row['verdict']}") for row in verdicts
+    }
+
+
+def test_what_its_seeds_could_have_seen_stands_beside_a_verdict(study: Path, text: str) -> None:
+    verdicts = json.loads((study / HOME / "claims.json").read_text())["verdicts"]
+    known = [row for row in verdicts if row["detectable"] is not None]
+    assert {row["claim"] for row in known} >= {"P2"}
+    lines = text.split('<section id="all">')[1].split("</tr>")[1:]
+    for row, line in zip(verdicts, lines, strict=False):
+        effect_size, detectable, seeds = re.findall(r'<td class="n">([^<]*)</td>', line)[-3:]
+        expected = (row["effect_size"], row["detectable"], len(row["seeds"]))
+        assert (effect_size, detectable, seeds) == tuple(map(number, expected))
 
 
 def test_every_contrast_is_shown(study: Path, text: str, page_text: str) -> None:
@@ -295,7 +312,7 @@ NAMES = ("search", "experiment", "method", "level", "dataset", "variant")
 def spoilt(value: Any, change: Callable[[str], str]) -> Any:
     """A JSON value with every text in it changed, but for those that must be one of a few."""
     if isinstance(value, dict):
-        kept = {"verdict", "side", "interval", "claim", "statistic", "baseline"}
+        kept = {"verdict", "reading", "side", "interval", "claim", "statistic", "baseline"}
         return {k: v if k in kept else spoilt(v, change) for k, v in value.items()}
     if isinstance(value, list):
         return [spoilt(each, change) for each in value]

@@ -191,11 +191,15 @@ def verify(
 def dynamics(
     trajectories: Annotated[list[Path], typer.Argument(help="Folders that searches wrote.")],
     out: Out,
+    scale_file: Annotated[
+        Path | None,
+        typer.Option(help="A scale file that says when outcomes are read; else the defaults hold."),
+    ] = None,
 ) -> None:
     """Turn trajectories into tables."""
     from wiring.dynamics import build
 
-    build(trajectories, out)
+    build(trajectories, out, None if scale_file is None else read_study(scale_file).readings)
 
 
 @app.command()
@@ -218,7 +222,7 @@ def claims(
     from wiring.claims.judgement import write
     from wiring.dynamics import Dynamics
 
-    write(scale.claims, Dynamics.read(tables, tables=("searches", "edges")), out)
+    write(scale.claims, Dynamics.read(tables, tables=("searches", "edges", "readings")), out)
 
 
 @app.command()

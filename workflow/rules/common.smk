@@ -73,7 +73,7 @@ RESULTS = f"results/{SCALE.scale}"
 LOGS = f"logs/{SCALE.scale}"
 EXPERIMENTS = list(SCALE.experiments)
 HOME = f"{RESULTS}/experiments/{{experiment}}"
-TABLES = ("searches", "edges", "ops", "statistics", "samples", "phases")
+TABLES = ("searches", "edges", "ops", "statistics", "samples", "readings", "phases")
 # Experiment -> condition -> its searches. Looked up by every job, so worked out once.
 DESIGN = {experiment: {} for experiment in EXPERIMENTS}
 for one in SEARCHES.values():

@@ -18,7 +18,10 @@ rule _tables:
         runtime=30,
     params:
         code=code_digest("dynamics"),
+        readings=SCALE.readings.model_dump_json(),
+        scale=scale_file,
         trajectories=folders_of_trajectories,
         out=subpath(output.searches, parent=True),
     shell:
-        "wiring dynamics {params.trajectories} --out {params.out:q} 2>&1 | tee {log:q}"
+        "wiring dynamics {params.trajectories} --scale-file {params.scale:q} --out {params.out:q}"
+        " 2>&1 | tee {log:q}"

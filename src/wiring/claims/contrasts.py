@@ -10,6 +10,7 @@ import pandas as pd
 from wiring.claims.interval import IntervalMethod, interval
 from wiring.config import ClaimsConfig
 from wiring.dynamics import Dynamics
+from wiring.dynamics.readings import SETTLED
 from wiring.patterns import STATISTICS
 
 COMPARED = (
@@ -37,7 +38,8 @@ class Contrast:
         low: lower end of the interval; None if there is none.
         high: its upper end.
         interval: how the interval was made.
-        differs: whether the interval leaves out 0; None without an interval.
+        differs: whether the interval leaves out 0; None without an interval, and where a search
+            is unfinished at its end.
         note: what weakens it.
     """
 
@@ -63,11 +65,13 @@ def contrast(config: ClaimsConfig, dynamics: Dynamics) -> list[Contrast]:
 
     Args:
         config: names the baseline.
-        dynamics: the tables; `searches` and `edges` are read.
+        dynamics: the tables; `searches`, `edges` and `readings` are read.
     """
     point = ["experiment", "method", "level", "dataset"]
     searches = dynamics.searches[dynamics.searches["alpha_learns"]]
     last = dynamics.last_edges()
+    late = dynamics.readings[dynamics.readings["reading"] == SETTLED]
+    unfinished = set(late["search"][late["unfinished"] != ""])
     found = []
     for keys, group in searches.groupby(point):
         tables = {
@@ -77,8 +81,14 @@ def contrast(config: ClaimsConfig, dynamics: Dynamics) -> list[Contrast]:
         base = tables.pop(config.baseline, None)
         if base is None:
             continue
+        open_ = {
+            str(variant): int(members["search"].isin(unfinished).sum())
+            for variant, members in group.groupby("variant")
+        }
         names = dict(zip(point, map(str, keys), strict=True))
         for variant, table in tables.items():
+            moving = open_[variant] + open_[config.baseline]
+            said = f"{moving} of the searches are unfinished" if moving else ""
             difference = (table - base).dropna(axis="columns", how="all")
             for statistic in difference.columns:
                 values = difference[statistic].dropna()
@@ -95,8 +105,10 @@ def contrast(config: ClaimsConfig, dynamics: Dynamics) -> list[Contrast]:
                         low=low,
                         high=high,
                         interval=method,
-                        differs=None if low is None or high is None else not low <= 0 <= high,
-                        note=note,
+                        differs=None
+                        if moving or low is None or high is None
+                        else not low <= 0 <= high,
+                        note="; ".join(filter(None, (said, note))),
                     )
                 )
     return found

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from wiring.claims.interval import IntervalMethod, interval
+from wiring.claims.power import detectable
 from wiring.claims.thresholds import threshold_of
 from wiring.config import ClaimsConfig
 from wiring.dynamics import Dynamics
-from wiring.patterns import CLAIMS, Claim
+from wiring.dynamics.identity import IDENTITY
+from wiring.patterns import CLAIMS, STATISTICS, Claim
 
-Kind = Literal["reproduced", "not reproduced", "inconclusive"]
+Kind = Literal["reproduced", "not reproduced", "inconclusive", "unfinished"]
 VERDICTS: tuple[Kind, ...] = get_args(Kind)
+Reading = Literal["published", "settled", "whole"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class Verdict:
 
     Attributes:
         claim: id of the claim.
+        reading: of which windows its statistic is: `published` and `settled` of what alpha made
+            of the wiring (see :mod:`wiring.dynamics.readings`), `whole` of all else.
         condition: condition judged.
         experiment: experiment of the condition, likewise the next four.
         method: search method.
@@ -37,13 +43,18 @@ class Verdict:
         low: lower end of the interval; None if there is none.
         high: its upper end.
         interval: how the interval was made.
+        detectable: smallest distance of the true mean from the threshold that these seeds would
+            have seen with a probability of 80% (see :mod:`wiring.claims.power`); None if unknown.
         threshold: the bound it is held against.
         verdict: reproduced (the interval lies wholly on the claim's side of the threshold), not
-            reproduced (wholly on the other), or inconclusive (it contains the threshold).
+            reproduced (wholly on the other), or inconclusive (it contains the threshold);
+            unfinished, whatever the interval, where one of the condition's searches is: those
+            that finish first are no fair sample of all.
         note: what weakens the verdict; empty if nothing does.
     """
 
     claim: str
+    reading: Reading
     condition: str
     experiment: str
     method: str
@@ -57,6 +68,7 @@ class Verdict:
     low: float | None
     high: float | None
     interval: IntervalMethod
+    detectable: float | None
     threshold: float
     verdict: Kind
     note: str
@@ -70,22 +82,28 @@ def judge(config: ClaimsConfig, dynamics: Dynamics) -> list[Verdict]:
 
     Args:
         config: the thresholds.
-        dynamics: the tables; only `searches` is read.
+        dynamics: the tables; `searches` and `readings` are read.
 
     Returns:
-        Verdicts by claim in the order of :data:`wiring.patterns.CLAIMS`, then by condition.
+        Verdicts by claim in the order of :data:`wiring.patterns.CLAIMS`, then by condition, then
+        by reading.
     """
+    searches = dynamics.searches.assign(reading="whole", unfinished="")
+    own = [name for name in IDENTITY if name not in dynamics.readings.columns or name == "search"]
+    outcomes = dynamics.readings.merge(dynamics.searches[own], on="search")
     verdicts = []
     for claim in CLAIMS.values():
-        judged = dynamics.searches[claim.applies(dynamics.searches)].dropna(
-            subset=[claim.statistic]
-        )
-        for _, group in judged.sort_values(["condition", "seed"]).groupby("condition"):
-            verdicts.append(_verdict(claim, config, group.to_dict("records")))
+        rows = outcomes if STATISTICS[claim.statistic].of_alpha else searches
+        judged = rows[claim.applies(rows)].sort_values(["condition", "seed"])
+        for _, group in judged.groupby(["condition", "reading"]):
+            if group[claim.statistic].notna().any():
+                verdicts.append(_verdict(claim, config, group.to_dict("records")))
     return verdicts
 
 
-def _verdict(claim: Claim, config: ClaimsConfig, rows: list[dict[Any, Any]]) -> Verdict:
+def _verdict(claim: Claim, config: ClaimsConfig, members: list[dict[Any, Any]]) -> Verdict:
+    """The verdict on the searches of a condition, in one reading."""
+    rows = [row for row in members if not math.isnan(row[claim.statistic])]
     values = [float(row[claim.statistic]) for row in rows]
     threshold = threshold_of(config, claim)
     low: float | None
@@ -100,11 +118,26 @@ def _verdict(claim: Claim, config: ClaimsConfig, rows: list[dict[Any, Any]]) -> 
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
     sign = 1 if claim.side == "above" else -1
     first = rows[0]
+    verdict = _side(claim, low, high, threshold)
+    unfinished = [row for row in members if row["unfinished"]]
+    if unfinished:
+        verdict = "unfinished"
+        told = f"{len(unfinished)} of {len(members)} searches are unfinished: seed "
+        told += f"{unfinished[0]['seed']}: {unfinished[0]['unfinished']}"
+        note = f"{told}; {note}" if note else told
     return Verdict(
         claim=claim.id,
         **{
             name: first[name]
-            for name in ("condition", "experiment", "method", "level", "dataset", "variant")
+            for name in (
+                "reading",
+                "condition",
+                "experiment",
+                "method",
+                "level",
+                "dataset",
+                "variant",
+            )
         },
         seeds=tuple(int(row["seed"]) for row in rows),
         values=tuple(values),
@@ -113,8 +146,9 @@ def _verdict(claim: Claim, config: ClaimsConfig, rows: list[dict[Any, Any]]) -> 
         low=low,
         high=high,
         interval=method,
+        detectable=None if claim.law else detectable(values, low, high),
         threshold=threshold,
-        verdict=_side(claim, low, high, threshold),
+        verdict=verdict,
         note=note,
     )
 

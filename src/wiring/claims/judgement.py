@@ -65,7 +65,7 @@ def write(config: ClaimsConfig, dynamics: Dynamics, path: Path) -> None:
 
     Args:
         config: the thresholds.
-        dynamics: the tables; `searches` and `edges` are read.
+        dynamics: the tables; `searches`, `edges` and `readings` are read.
         path: the `claims.json` to write.
     """
     definitions = {

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from wiring.config import ReadingsConfig
 from wiring.dynamics.schema import TABLES, read_table
 from wiring.dynamics.stream import check_ids, tables_of
 from wiring.errors import InputError
@@ -27,6 +28,7 @@ class Dynamics:
         ops: see :func:`wiring.dynamics.op_table`.
         statistics: see :func:`wiring.dynamics.statistics_table`.
         samples: see :func:`wiring.dynamics.sample_table`.
+        readings: two rows a search whose alpha learns; see :mod:`wiring.dynamics.readings`.
         phases: see :func:`wiring.dynamics.phase_table`.
     """
 
@@ -35,11 +37,18 @@ class Dynamics:
     ops: pd.DataFrame = field(default_factory=pd.DataFrame)
     statistics: pd.DataFrame = field(default_factory=pd.DataFrame)
     samples: pd.DataFrame = field(default_factory=pd.DataFrame)
+    readings: pd.DataFrame = field(default_factory=pd.DataFrame)
     phases: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @classmethod
-    def of(cls, trajectories: Sequence[Trajectory]) -> Dynamics:
+    def of(
+        cls, trajectories: Sequence[Trajectory], config: ReadingsConfig | None = None
+    ) -> Dynamics:
         """Compute the tables, searches in the order of their ids.
+
+        Args:
+            trajectories: the searches.
+            config: when the outcomes are read; the published displacements when absent.
 
         Raises:
             InputError: no trajectory is given, or two are of the same search.
@@ -48,7 +57,7 @@ class Dynamics:
         check_ids([trajectory.config.id for trajectory in ordered])
         parts: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
         for trajectory in ordered:
-            for name, table in tables_of(trajectory):
+            for name, table in tables_of(trajectory, config or ReadingsConfig()):
                 parts[name].append(table)
         return cls(**{name: _frame(tables) for name, tables in parts.items()})
 

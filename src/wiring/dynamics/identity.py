@@ -22,6 +22,7 @@ IDENTITY: dict[str, str] = {
     "output_nodes": "nodes concatenated to the cell's output, comma-separated",
     "intervened": "edges are deleted or fixed, ops forbidden, or nodes kept from the output",
     "alpha_learns": "alpha's learning rate is above 0",
+    "displacement": "alpha's displacement at the end: the sum of its rates over its steps",
     "windows": "recorded windows of the learning split (bi: search, single: train)",
     "edges_free": "free edges: those that may take none or another op",
     "train_accuracy": "accuracy on the training batches of the last window",
@@ -57,6 +58,7 @@ def identify(trajectory: Trajectory) -> dict[str, Any]:
             space.delete_edges or space.fix_edges or space.forbid_ops or space.output_nodes
         ),
         "alpha_learns": config.alpha.lr > 0,
+        "displacement": float(trajectory.column("displacement", config.learning_split)[-1]),
         "windows": len(trajectory.column("step", config.learning_split)),
         "edges_free": len(free_places(trajectory)),
         "train_accuracy": float(trajectory.column("accuracy", "train")[-1]),

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from wiring.config import OPS
 from wiring.dynamics.identity import IDENTITY
+from wiring.dynamics.readings import OUTCOMES, READINGS
 from wiring.errors import InputError
 from wiring.files import read_parquet
 from wiring.patterns import STATISTICS
@@ -33,8 +34,11 @@ _TEXTS: dict[str, str] = {
     "op": "|".join(OPS),
     "split": "train|validation|test",
     "phase": "initial|converged",
+    "reading": "|".join(READINGS),
     "output_nodes": r"\d+(,\d+)*",
-    **dict.fromkeys(("machine", "mlflow_run_id", "config_sha256", "windows_sha256"), _ANYTHING),
+    **dict.fromkeys(
+        ("machine", "mlflow_run_id", "config_sha256", "windows_sha256", "unfinished"), _ANYTHING
+    ),
     **{name: _ANYTHING for name, statistic in STATISTICS.items() if statistic.text},
 }
 """Column of text -> what a value looks like."""
@@ -84,6 +88,17 @@ TABLES: dict[str, pa.Schema] = {
             *(*_SEARCH, "epoch", "split", "sample", "label"),
             *("correct", "loss", "entropy", "credit"),
         )
+    ),
+    "readings": pa.schema(
+        [
+            *_schema(
+                (*_SEARCH, "reading", "step", "epoch", "displacement", "change", "unfinished")
+            ),
+            *(
+                pa.field(name, _type(name), metadata={"meaning": MEANINGS[name]})
+                for name in OUTCOMES
+            ),
+        ]
     ),
     "phases": _schema((*_SEARCH, "phase", "edge", "op", "count", "cost_mean", "cost_std")),
 }

@@ -14,7 +14,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from wiring.config import ReadingsConfig
 from wiring.dynamics.identity import identify
+from wiring.dynamics.readings import readings
 from wiring.dynamics.schema import TABLES
 from wiring.dynamics.tables import (
     edge_table,
@@ -40,22 +42,27 @@ _LONG: dict[str, Callable[[Trajectory], pd.DataFrame]] = {
 }
 
 
-def tables_of(trajectory: Trajectory) -> Iterator[tuple[str, pa.Table]]:
+def tables_of(trajectory: Trajectory, config: ReadingsConfig) -> Iterator[tuple[str, pa.Table]]:
     """The rows that one search adds to each table of :data:`TABLES`, by the table's name."""
     row = identify(trajectory)
     for pattern in PATTERNS:
         row.update(pattern.row(trajectory))
     yield "searches", pa.Table.from_pylist([row], TABLES["searches"])
+    yield (
+        "readings",
+        pa.Table.from_pylist(list(readings(trajectory, config)), TABLES["readings"]),
+    )
     for name, table in _LONG.items():
         yield name, pa.Table.from_pandas(table(trajectory), TABLES[name], preserve_index=False)
 
 
-def build(trajectories: list[Path], out: Path) -> None:
+def build(trajectories: list[Path], out: Path, config: ReadingsConfig | None = None) -> None:
     """Turn trajectories into the tables that :class:`wiring.dynamics.Dynamics` reads (Parquet).
 
     Args:
         trajectories: folders of single searches, in any order.
         out: the folder to write; replaced whole.
+        config: when the outcomes are read; the published displacements when absent.
 
     Raises:
         InputError: a trajectory cannot be read, none is given, or two are of one search.
@@ -68,7 +75,7 @@ def build(trajectories: list[Path], out: Path) -> None:
             for name, schema in TABLES.items()
         }
         for _, path in sorted(named):
-            for name, table in tables_of(Trajectory.read(path)):
+            for name, table in tables_of(Trajectory.read(path), config or ReadingsConfig()):
                 writers[name].add(table)
 
 

@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from wiring import __version__
 from wiring.claims.judge import VERDICTS
 from wiring.claims.judgement import read
-from wiring.config import ScaleConfig
+from wiring.config import ScaleConfig, TrainConfig
 from wiring.dynamics import MEANINGS, Dynamics
 from wiring.figures.catalogue import entry, paths_of
 from wiring.files import atomic_file
@@ -193,7 +193,12 @@ def _design(scale: ScaleConfig, name: str) -> dict[str, Any]:
         "datasets": spread([each.dataset for each in searches]),
         "variants": spread([each.variant for each in searches if each.variant]) or "–",
         "cells": spread([f"{each.space.cells} × {each.space.nodes}" for each in searches]),
-        "epochs": spread([each.train.all_epochs for each in searches]),
+        "epochs": spread([_epochs(each.train) for each in searches]),
         "seeds": spread([each.seed for each in searches]),
         "count": len(searches),
     }
+
+
+def _epochs(train: TrainConfig) -> str:
+    fewest = train.epochs + 2 * train.frozen_epochs
+    return str(fewest) if train.until is None else f"{fewest} to {train.all_epochs}"
