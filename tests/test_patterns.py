@@ -340,7 +340,7 @@ def test_cost_gap_by_hand(tmp_path: Path) -> None:
 def test_every_name_is_one_patterns_own() -> None:
     """Statistics and claims belong to one pattern each, and what a section shows exists."""
     assert [pattern.id for pattern in PATTERNS] == [
-        *("growth", "width", "failure", "mechanism", "facts")
+        *("regime", "growth", "width", "failure", "mechanism", "dose", "facts")
     ]
     assert sum(len(pattern.statistics) for pattern in PATTERNS) == len(STATISTICS)
     assert sum(len(pattern.claims) for pattern in PATTERNS) == len(CLAIMS)
@@ -352,7 +352,7 @@ def test_every_name_is_one_patterns_own() -> None:
 
 
 def test_a_pattern_claims_and_measures_what_it_declares(tmp_path: Path) -> None:
-    claim = PATTERNS[0].claims[0]
+    claim = CLAIMS["P1"]
     parts = {"id": "x", "order": 0, "title": "", "text": (), "columns": ()}
     with pytest.raises(ValueError, match="x: P1 is of regrown, not its own"):
         Pattern(**parts, statistics=(), measure=lambda _: {}, claims=(claim,))
@@ -405,6 +405,7 @@ def test_every_claim_takes_its_scope_from_the_table() -> None:
             "method": ["dsnas", "darts", "uniform", "uniform"],
             "level": ["single", "bi", "single", "single"],
             "alpha_learns": [True, True, False, False],
+            "intervened": [False, False, False, True],
             "nodes": [12, 12, 12, 12],
             "edges_free": [90, 90, 90, 89],
         }
@@ -414,7 +415,8 @@ def test_every_claim_takes_its_scope_from_the_table() -> None:
     }
     assert applies["P1"] == applies["P2"] == "a"
     assert applies["P3"] == applies["P3-cause"] == "b"
-    assert applies["P2-cause"] == "c"
+    assert applies["P2-cause"] == applies["E0-growth"] == "c"
+    assert applies["E0-failure"] == ""
     assert applies["F1"] == applies["M-follows"] == "abcd"
 
 
@@ -469,7 +471,8 @@ build([trajectory], home / "tables")
 dynamics = Dynamics.read(home / "tables")
 write_metrics(dynamics, results / "metrics")
 judge(scale.claims, dynamics, home / "claims.json")
-(results / "overview.svg").write_text("<svg/>")
+for name in ("overview.svg", "dose.svg"):
+    (results / name).write_text("<svg/>")
 write(scale, results, results / "index.html")
 """
 

@@ -31,6 +31,7 @@ from wiring.dynamics import MEANINGS, Dynamics, build
 from wiring.errors import InputError
 from wiring.figures.catalogue import CONDITION, paths_of
 from wiring.figures.catalogue import EXPERIMENT as EXPERIMENT_WIDE
+from wiring.figures.catalogue import STUDY as STUDY_WIDE
 from wiring.patterns import CLAIMS, PATTERNS
 from wiring.report import write, write_page
 from wiring.report.embed import data_uri, shrink
@@ -104,7 +105,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = home / "figures" / figure
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"GIF89a") if path.suffix == ".gif" else path.write_text(SVG)
-    (root / "overview.svg").write_text(SVG)
+    for one in STUDY_WIDE:
+        (root / one.file).write_text(SVG)
     return root
 
 
@@ -199,7 +201,8 @@ def test_every_figure_has_a_title() -> None:
 
 def test_the_story_has_the_papers_order(pages: dict[str, Page]) -> None:
     ids = [section["id"] for section in pages["index.html"].all("section")]
-    order = ["verdicts", "where", "searched", "growth", "width", "failure", "mechanism", "facts"]
+    order = ["verdicts", "where", "searched", "regime", "growth", "width"]
+    order += ["failure", "mechanism", "dose", "facts"]
     assert [each for each in ids if each in {*order, "all"}] == [*order, "all"]
 
 
@@ -404,7 +407,8 @@ def test_equal_inputs_give_equal_bytes(
 @pytest.mark.parametrize("content", ["", "[]", '{"claims": {}}', "{"])
 def test_a_damaged_claims_file_is_named(study: Path, tmp_path: Path, content: str) -> None:
     shutil.copytree(study / HOME / "tables", tmp_path / HOME / "tables")
-    shutil.copy(study / "overview.svg", tmp_path)
+    for one in STUDY_WIDE:
+        shutil.copy(study / one.file, tmp_path)
     (tmp_path / HOME / "claims.json").write_text(content)
     with pytest.raises(InputError, match=r"claims\.json: "):
         write(scale(), tmp_path, tmp_path / "o.html")

@@ -16,7 +16,7 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 from typer.core import TyperGroup
 
-from wiring.config import DatasetConfig, ScaleConfig, SearchConfig
+from wiring.config import DatasetConfig, ScaleConfig, SearchConfig, twins
 from wiring.config.model import Model
 from wiring.config.plugins import METHODS, names
 from wiring.errors import InputError
@@ -222,7 +222,8 @@ def claims(
     from wiring.claims.judgement import write
     from wiring.dynamics import Dynamics
 
-    write(scale.claims, Dynamics.read(tables, tables=("searches", "edges", "readings")), out)
+    dynamics = Dynamics.read(tables, tables=("searches", "edges", "readings"))
+    write(scale.claims, dynamics, out, twins(scale, experiment))
 
 
 @app.command()
@@ -241,12 +242,19 @@ def figures(
 
 
 @app.command()
-def overview(tables: Experiments, out: Out) -> None:
-    """Draw the figure over all conditions."""
+def overview(
+    tables: Experiments,
+    out: Annotated[
+        list[Path], typer.Option(help="What to write, named as a figure of a study; any number.")
+    ],
+) -> None:
+    """Draw figures over all conditions."""
     from wiring.dynamics import Dynamics
     from wiring.figures.draw import draw_overview
 
-    draw_overview(Dynamics.read(*tables, tables=("searches", "edges")), out)
+    dynamics = Dynamics.read(*tables, tables=("searches", "edges"))
+    for path in out:
+        draw_overview(dynamics, path)
 
 
 @app.command()

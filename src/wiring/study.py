@@ -20,6 +20,7 @@ from wiring.config import (
 from wiring.config.expand import Fault, groups
 from wiring.config.plugins import METHODS, fault
 from wiring.config.search import reached
+from wiring.config.regime import regime_faults
 from wiring.data.split import check_dataset
 from wiring.errors import InputError, dotted
 
@@ -44,7 +45,7 @@ def read_study(path: Path) -> ScaleConfig:
         check_thresholds(scale.claims, "claims")
     except InputError as error:
         told += str(error).splitlines()
-    found = dict.fromkeys((*_methods(scale), *_lengths(scale, smallest)))
+    found = dict.fromkeys((*_methods(scale), *_lengths(scale, smallest), *regime_faults(scale)))
     told += [f"{dotted(place)}: {said}" for place, said in found]
     if told:
         raise InputError("\n".join(f"{path}: {fault}" for fault in told))

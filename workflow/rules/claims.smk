@@ -16,6 +16,11 @@ rule _claims:
         code=code_digest("claims"),
         # Only what stands in the file counts, not how: a comment changes nothing.
         thresholds=SCALE.claims.model_dump_json(),
+        # Which searches elsewhere have the settings that are measured here, if any are.
+        twins=lambda wildcards: {
+            str(condition): str(twin)
+            for condition, twin in twins(SCALE, wildcards.experiment).items()
+        },
         scale=scale_file,
         tables=folder_of_tables,
     shell:

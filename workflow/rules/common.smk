@@ -2,6 +2,7 @@
 from functools import cache
 from pathlib import Path
 
+from wiring.config import twins
 from wiring.errors import InputError
 from wiring.provenance import code_digest, method_digest, source_digest
 from wiring.study import read_study

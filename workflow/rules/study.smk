@@ -1,4 +1,6 @@
 # The whole study, made from what its experiments have.
+from wiring.figures.catalogue import STUDY
+
 ALL_TABLES = expand(rules._tables.output, experiment=EXPERIMENTS)
 
 
@@ -6,12 +8,15 @@ rule _overview:
     input:
         tables=ALL_TABLES,
     output:
-        report(
-            f"{RESULTS}/overview.svg",
-            caption="../report/overview-svg.rst",
-            category="Overview",
-            labels={"figure": "overview"},
-        ),
+        [
+            report(
+                f"{RESULTS}/{one.file}",
+                caption=f"../report/{one.file.replace('.', '-')}.rst",
+                category="Overview",
+                labels={"figure": Path(one.file).stem},
+            )
+            for one in STUDY
+        ],
     log:
         f"{LOGS}/overview.log",
     conda:
@@ -19,8 +24,9 @@ rule _overview:
     params:
         code=code_digest("figures"),
         tables=options_of_tables,
+        out=lambda wildcards, output: [f"--out={path}" for path in output],
     shell:
-        "wiring overview {params.tables:q} --out {output:q} 2>&1 | tee {log:q}"
+        "wiring overview {params.tables:q} {params.out:q} 2>&1 | tee {log:q}"
 
 
 rule _metrics:

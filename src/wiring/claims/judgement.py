@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,8 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from wiring.claims.contrasts import Contrast, contrast
 from wiring.claims.judge import Verdict, judge
+from wiring.claims.regime import of_settings
 from wiring.claims.thresholds import check_thresholds, filled, threshold_of
-from wiring.config import ClaimsConfig
+from wiring.config import ClaimsConfig, Condition
 from wiring.dynamics import Dynamics
 from wiring.errors import InputError
 from wiring.files import atomic_file
@@ -60,14 +61,23 @@ class Judgement:
     contrasts: list[Contrast]
 
 
-def write(config: ClaimsConfig, dynamics: Dynamics, path: Path) -> None:
+def write(
+    config: ClaimsConfig,
+    dynamics: Dynamics,
+    path: Path,
+    twins: Mapping[Condition, Condition] | None = None,
+) -> None:
     """Judge the tables and write what was found.
 
     Args:
         config: the thresholds.
         dynamics: the tables; `searches`, `edges` and `readings` are read.
         path: the `claims.json` to write.
+        twins: conditions elsewhere whose settings are measured here, see
+            :func:`wiring.claims.regime.of_settings`.
     """
+    verdicts = judge(config, dynamics)
+    verdicts += of_settings(verdicts, twins or {})
     definitions = {
         claim.id: Definition(
             claim.title,
@@ -83,7 +93,7 @@ def write(config: ClaimsConfig, dynamics: Dynamics, path: Path) -> None:
     content = {
         "config": filled(config).model_dump(mode="json"),
         "claims": {name: asdict(definition) for name, definition in definitions.items()},
-        "verdicts": [asdict(verdict) for verdict in judge(config, dynamics)],
+        "verdicts": [asdict(verdict) for verdict in verdicts],
         "contrasts": [asdict(found) for found in contrast(config, dynamics)],
     }
     with atomic_file(path) as file:

@@ -4,6 +4,7 @@ from wiring.config.dataset import DatasetConfig
 from wiring.config.load import load_scale
 from wiring.config.model import Level
 from wiring.config.readings import ReadingsConfig
+from wiring.config.regime import RegimeConfig, twins
 from wiring.config.scale import ClaimsConfig, Experiment, ReportConfig, ScaleConfig
 from wiring.config.search import (
     AlphaConfig,
@@ -31,6 +32,7 @@ __all__ = [
     "Level",
     "MethodSettings",
     "ReadingsConfig",
+    "RegimeConfig",
     "ReportConfig",
     "RunConfig",
     "ScaleConfig",
@@ -40,4 +42,5 @@ __all__ = [
     "UntilConfig",
     "WeightsConfig",
     "load_scale",
+    "twins",
 ]

@@ -16,6 +16,7 @@ from wiring.config.dataset import DatasetConfig
 from wiring.config.expand import expand
 from wiring.config.model import Level, Model, Name, Seed
 from wiring.config.readings import ReadingsConfig
+from wiring.config.regime import RegimeConfig
 from wiring.config.search import Condition, MethodName, SearchConfig, Settings
 from wiring.errors import InputError
 
@@ -111,6 +112,7 @@ class ScaleConfig(Model):
         report: what the figures show.
         readings: when the results are read.
         claims: what judges the results.
+        regime: where settings are measured before searches are chosen; none when absent.
     """
 
     scale: Name
@@ -121,6 +123,7 @@ class ScaleConfig(Model):
     report: ReportConfig = ReportConfig()
     readings: ReadingsConfig = ReadingsConfig()
     claims: ClaimsConfig = ClaimsConfig()
+    regime: RegimeConfig | None = None
     _searches: dict[str, SearchConfig] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")

@@ -16,11 +16,18 @@ Of = TypeVar("Of")
 """What an entry is drawn of, as far as it decides whether the figure is wanted."""
 
 
-class Variants(NamedTuple):
-    """The variants of an experiment, and the one that the others are compared with."""
+class Design(NamedTuple):
+    """What decides on the figures over the conditions of an experiment.
 
-    names: frozenset[str]
+    Attributes:
+        variants: their names.
+        baseline: the one that the others are compared with.
+        measures_regime: whether alpha rests in it, so that others are chosen by it.
+    """
+
+    variants: frozenset[str]
     baseline: str
+    measures_regime: bool
 
 
 @dataclass(frozen=True)
@@ -126,20 +133,38 @@ CONDITION: tuple[Entry[SearchConfig], ...] = (
 )
 """The figures of a condition, in the order of its part of the page."""
 
-EXPERIMENT: tuple[Entry[Variants], ...] = (
+EXPERIMENT: tuple[Entry[Design], ...] = (
+    Entry(
+        "regime.svg",
+        "Loss less entropy of each setting over the search, while alpha rests",
+        "A panel a setting. Where the gap is above 0 *none* gains, where it is below edges gain: "
+        "growth needs the first for long and then the second, failure the first to the end.",
+        "experiment",
+        "wiring.figures.regime:draw_regime",
+        lambda design: design.measures_regime,
+    ),
     Entry(
         "interventions.svg",
         "Final probability of none on each edge, by intervention",
         "A dot a search; the first column has no intervention.",
         "experiment",
         "wiring.figures.interventions:draw_interventions",
-        lambda variants: variants.baseline in variants.names and len(variants.names) > 1,
+        lambda design: design.baseline in design.variants and len(design.variants) > 1,
         takes=("baseline",),
     ),
 )
 """The figures over the conditions of an experiment."""
 
 STUDY: tuple[Entry[ScaleConfig], ...] = (
+    Entry(
+        "dose.svg",
+        "Final probability of none over the dose of each search",
+        "The dose is alpha's displacement times the standardised gap, loss less entropy, summed "
+        "over the steps. One mark a search, a panel a class of edges; the curve is fitted to all.",
+        "study",
+        "wiring.figures.dose:draw_dose",
+        _always,
+    ),
     Entry(
         "overview.svg",
         "All conditions at once",
@@ -174,11 +199,14 @@ def figures_of(search: SearchConfig) -> tuple[Entry[SearchConfig], ...]:
     return tuple(one for one in CONDITION if one.wanted(search))
 
 
-def shared_by(scale: ScaleConfig, experiment: str) -> tuple[Entry[Variants], ...]:
+def shared_by(scale: ScaleConfig, experiment: str) -> tuple[Entry[Design], ...]:
     """The figures over an experiment's conditions."""
-    names = frozenset(map(str, scale.experiments[experiment].variants))
-    variants = Variants(names, scale.claims.baseline)
-    return tuple(one for one in EXPERIMENT if one.wanted(variants))
+    design = Design(
+        frozenset(map(str, scale.experiments[experiment].variants)),
+        scale.claims.baseline,
+        scale.regime is not None and scale.regime.experiment == experiment,
+    )
+    return tuple(one for one in EXPERIMENT if one.wanted(design))
 
 
 def conditions_of(scale: ScaleConfig, experiment: str) -> dict[str, SearchConfig]:

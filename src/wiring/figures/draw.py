@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from wiring.config import ScaleConfig, SearchConfig
 from wiring.dynamics import Dynamics
-from wiring.figures.catalogue import Entry, conditions_of, entry, figures_of, shared_by
+from wiring.errors import InputError
+from wiring.figures.catalogue import STUDY, Entry, conditions_of, figures_of, shared_by
 from wiring.figures.cell import Animation
 from wiring.figures.style import styled
 from wiring.figures.svg import save
@@ -56,14 +57,20 @@ def draw_condition(scale: ScaleConfig, search: SearchConfig, dynamics: Dynamics,
 
 
 def draw_overview(dynamics: Dynamics, out: Path) -> None:
-    """Write the figure over all conditions.
+    """Write a figure over all conditions.
 
     Args:
         dynamics: the tables of a scale; `samples`, `ops`, `statistics` and `phases` are not read.
-        out: the SVG file to write.
+        out: the SVG file to write; its name is that of a figure of a study.
+
+    Raises:
+        InputError: the catalogue has no such figure of a study.
     """
+    known = {one.file: one for one in STUDY}
+    if out.name not in known:
+        raise InputError(f"{out}: no figure of a study, expected one of {', '.join(known)}")
     with atomic_file(out) as file, styled():
-        save(entry("overview.svg").load()(dynamics), file)
+        save(known[out.name].load()(dynamics), file)
 
 
 def _write(one: Entry[Any], tables: Dynamics, path: Path, scale: ScaleConfig) -> None:

@@ -114,8 +114,8 @@ def _scatters(
     shapes.curves(dict.fromkeys(rows, (across, (0, 0))), colour=GREY, linewidth=0.5)
     shapes.curves(dict.fromkeys(rows, ((0, 0), up)), colour=GREY, linewidth=0.5)
     for (method, level), some in searches.groupby(["method", "level"]):
-        colour, mark = looks[str(method)]
-        style = {"dash": "", "zorder": 3, **_mark(colour, mark, level == "bi")}
+        colour, shape = looks[str(method)]
+        style = {"dash": "", "zorder": 3, **mark(colour, shape, level == "bi")}
         own = {str(name): part for name, part in some.groupby("dataset")}
         for kind in CLASS_COLOUR:
             points = {
@@ -125,17 +125,17 @@ def _scatters(
             ends.curves(points, colour=colour, **style)
         points = {name: (part["deeper"], part["wider_by"]) for name, part in own.items()}
         shapes.curves(points, colour=colour, **style)
-    entries = {method: _mark(*looks[method], True) for method in methods}
+    entries = {method: mark(*looks[method], True) for method in methods}
     if methods:
-        entries |= {"single-level": _mark(GREY, "o", False), "bi-level": _mark(GREY, "o", True)}
+        entries |= {"single-level": mark(GREY, "o", False), "bi-level": mark(GREY, "o", True)}
     samples = [Line2D([], [], linestyle="", **look) for look in entries.values()]
     key(body, samples, list(entries), handletextpad=0.2, columnspacing=1.1, handlelength=1.2)
 
 
-def _mark(colour: str, mark: Any, filled: bool) -> dict[str, Any]:
+def mark(colour: str, shape: Any, filled: bool) -> dict[str, Any]:
     """A search's mark: hollow for single-level."""
     return {
-        "marker": mark,
+        "marker": shape,
         "markersize": 5.5,
         "markeredgewidth": 1.1,
         "markeredgecolor": colour,

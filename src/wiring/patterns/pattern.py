@@ -87,6 +87,8 @@ class Claim:
         scope: where the claim applies, in words.
         applies: the same as a mask over the searches table.
         law: an exact law: it must hold in every search, so the interval is the seeds' range.
+        of_setting: says something of the setting, not of the wiring: its verdict holds in every
+            condition that has the setting.
     """
 
     id: str
@@ -97,6 +99,7 @@ class Claim:
     scope: str
     applies: Applies
     law: bool = False
+    of_setting: bool = False
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,16 @@ def uniform(searches: pd.DataFrame) -> pd.Series[bool]:
     return (searches["method"] == "uniform") & (searches["edges_free"] == nodes * (nodes + 3) // 2)
 
 
+def resting_single_level(searches: pd.DataFrame) -> pd.Series[bool]:
+    """Single-level searches in which alpha rests and every operation may be taken."""
+    return _rests(searches) & (searches["level"] == "single")
+
+
+def resting_bi_level(searches: pd.DataFrame) -> pd.Series[bool]:
+    """Bi-level searches in which alpha rests and every operation may be taken."""
+    return _rests(searches) & (searches["level"] == "bi")
+
+
 def everywhere(searches: pd.DataFrame) -> pd.Series[bool]:
     """Every search."""
     return searches["search"].notna()
@@ -37,3 +47,7 @@ def everywhere(searches: pd.DataFrame) -> pd.Series[bool]:
 
 def _learns(searches: pd.DataFrame) -> pd.Series[bool]:
     return searches["alpha_learns"] & (searches["edges_free"] > 0)
+
+
+def _rests(searches: pd.DataFrame) -> pd.Series[bool]:
+    return ~searches["alpha_learns"] & ~searches["intervened"]

@@ -16,6 +16,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from wiring import __version__
+from wiring.claims.dose import fits
 from wiring.claims.judge import VERDICTS
 from wiring.claims.judgement import read
 from wiring.config import ScaleConfig, TrainConfig
@@ -31,12 +32,12 @@ def write(scale: ScaleConfig, results: Path, out: Path) -> None:
 
     Args:
         scale: the scale that was run.
-        results: its results: `overview.svg`, and of each experiment
+        results: its results: the figures over the whole study, and of each experiment
             `experiments/{name}/tables/searches.parquet` and `experiments/{name}/claims.json`.
         out: the HTML file to write: `index.html` in `results`, if its links are to work.
 
     Raises:
-        OSError: `overview.svg` or a `claims.json` is missing.
+        OSError: a figure or a `claims.json` is missing.
         InputError: a table or a `claims.json` is not what the commands write.
     """
     homes = [results / "experiments" / name for name in scale.experiments]
@@ -61,6 +62,8 @@ def write(scale: ScaleConfig, results: Path, out: Path) -> None:
         meanings=MEANINGS,
         conditions=_conditions(dynamics),
         overview=data_uri(results / "overview.svg"),
+        dose=data_uri(results / "dose.svg"),
+        fits=fits(dynamics.searches, scale.claims.confidence),
         count=len(dynamics.searches),
         machines=Counter(dynamics.searches["machine"]),
     )
@@ -89,6 +92,7 @@ def write_page(
         folder, _, file = path.rpartition("/")
         figure = {
             "title": entry(file).title,
+            "caption": entry(file).caption.replace("*", ""),
             "uri": data_uri(figures / path),
             "moves": file.endswith(".gif"),
         }
@@ -107,7 +111,7 @@ def write_page(
     _render(
         "experiment.html.j2",
         out,
-        page_of=lambda _: "",
+        page_of=lambda name: "" if name == experiment else f"../{quote(name)}/index.html",
         scale=scale,
         design=_design(scale, experiment),
         claims=found.claims,
