@@ -43,6 +43,7 @@ SECTIONS = {
     "report": design.ReportConfig,
     "readings": config.ReadingsConfig,
     "claims": design.ClaimsConfig,
+    "regime": config.RegimeConfig,
 }
 SCALES = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
 PAGE = ("--tables=d", "--claims=c", "--figures=f", "--out=o")
@@ -105,7 +106,7 @@ def test_validate_names_file_and_field(tmp_path: Path) -> None:
         ),
         (
             ["claims", f"--scale-file={DRAWN[0]}", "--experiment=E9", *TABLES],
-            "no experiment 'E9', expected one of E1, E2",
+            "no experiment 'E9', expected one of E0, E1",
         ),
         (
             ["searches", "[{}]", "--scale=x", "--data=d", "--out=o", "--checkpoints=c"],
@@ -123,7 +124,7 @@ def test_validate_names_file_and_field(tmp_path: Path) -> None:
         (["overview", "--tables=nowhere", "--out=o"], "nowhere: searches.parquet is missing"),
         (
             ["page", f"{ROOT}/config/smoke.yaml", "E9", *PAGE],
-            "no experiment 'E9', expected one of E1, E2",
+            "no experiment 'E9', expected one of E0, E1",
         ),
         (["track", "replay", "nowhere"], "nowhere"),
     ],
@@ -157,8 +158,22 @@ def test_bad_thresholds_and_snapshots_end_in_a_sentence(
     assert f"{path}: {says}" in refused(*words, path, *experiment, "--tables=d", "--out=o")
 
 
+def test_a_scale_is_valid_where_its_pictures_are_not(tmp_path: Path) -> None:
+    """Other faults are told all the same, and what runs it asks for the pictures."""
+    path = tmp_path / "mine.yaml"
+    pictures = {"source": "folder", "path": str(tmp_path / "no")}
+    path.write_text(yaml.safe_dump({**SMOKE, "datasets": {"digits": pictures}}))
+    result = wiring("validate", path)
+    assert result.exit_code == 0, result.output
+    assert f"datasets.digits.path: {tmp_path}/no is not there" in result.output
+    assert "no such folder" in refused("report", path, "--results=r", "--out=o")
+    broken = {"digits": {**pictures, "shrink": 0}}
+    path.write_text(yaml.safe_dump({**SMOKE, "datasets": broken}))
+    assert "datasets.digits.shrink" in refused("validate", path)
+
+
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wiring.cli.read_study", lambda path: int("not bad input"))  # noqa: ARG005
+    monkeypatch.setattr("wiring.cli.read_study", lambda path, **_: int("not bad input"))  # noqa: ARG005
     # int() has no frame of its own: the error is raised here, outside the package.
     result = wiring("validate", "x.yaml")
     assert isinstance(result.exception, ValueError)
@@ -198,7 +213,7 @@ def test_tables_claims_and_figures_by_command(tmp_path: Path) -> None:
     figures = tmp_path / "figures"
     design = {**SMOKE["experiments"]["E1"], "methods": ["dsnas"], "seeds": [0]}
     (tmp_path / "mine.yaml").write_text(
-        yaml.safe_dump({**SMOKE, "methods": {}, "experiments": {"E1": design}})
+        yaml.safe_dump({**SMOKE, "methods": {}, "experiments": {"E1": design}, "regime": None})
     )
     drawn = ("figures", tmp_path / "mine.yaml", "E1", "--tables", tables, "--out", figures)
     assert wiring(*drawn).exit_code == 0

@@ -771,10 +771,13 @@ def test_the_shipped_scales_are_valid(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["smoke", "embedded", "paper"])
 def test_every_experiment_is_there(name: str) -> None:
-    assert list(load_scale(ROOT / f"config/{name}.yaml").experiments) == EXPERIMENTS
+    found = list(load_scale(ROOT / f"config/{name}.yaml").experiments)
+    assert [experiment for experiment in found if experiment[:2] != "E0"] == EXPERIMENTS
+    assert name == "paper" or found[0] == "E0"
 
 
-@pytest.mark.parametrize("name", [name for name in SCALES if name != "smoke"])
+# Neither is a study: one is tests' pipeline, the other shows a gap.
+@pytest.mark.parametrize("name", [name for name in SCALES if name not in {"smoke", "cifar-slice"}])
 def test_five_seeds_everywhere(name: str) -> None:
     scale = load_scale(ROOT / f"config/{name}.yaml")
     assert all(len(set(one.seeds)) >= 5 for one in scale.experiments.values())
@@ -792,7 +795,7 @@ def test_the_embedded_scales_cross_methods_levels_hardness_and_cells() -> None:
     easy, noisy, two = {"digits"}, {"digits-noisy"}, {"dsnas", "darts"}
     hardnesses = easy | noisy | {"digits-few", "fashion"}
     assert design("embedded") == {
-        *product(two, {"single"}, easy | noisy, {"2"}),
+        *product(two, {"single"}, easy, {"2"}),
         *product(two, {"bi"}, noisy, {"2"}),
     }
     assert design("embedded-wide") == set(product(METHODS, {"single", "bi"}, hardnesses, {"2"}))
@@ -800,6 +803,35 @@ def test_the_embedded_scales_cross_methods_levels_hardness_and_cells() -> None:
         *product(METHODS, {"single"}, easy, {"4"}),
         *product(METHODS, {"bi"}, noisy, {"4"}),
     }
+
+
+@pytest.mark.parametrize("name", ["embedded", "embedded-wide", "cifar-small"])
+def test_wiring_is_searched_in_two_regimes_whose_rule_is_written(name: str) -> None:
+    scale = load_scale(ROOT / f"config/{name}.yaml")
+    assert scale.regime is not None
+    assert scale.regime.chosen == {"E1": ("slow",), "E5": ("slow",)}
+    assert set(scale.claims.thresholds) == {"growth_cause", "failure_held_out"}
+    for experiment in ("E1", "E5"):
+        assert list(scale.experiments[experiment].variants) == ["slow", "fast"]
+
+
+# The published displacement: steps x 3e-4, of 150 epochs of 521 steps, or 50 of 260 bi-level.
+@pytest.mark.parametrize("name", ["embedded", "embedded-wide", "cifar-small"])
+def test_slow_searches_have_the_published_displacement(name: str) -> None:
+    scale = load_scale(ROOT / f"config/{name}.yaml")
+    samples = {"digits": 1438, "digits-noisy": 1438, "digits-few": 240, "fashion": 1600}
+    for search in scale.searches().values():
+        if search.experiment in {"E1", "E5"} and search.variant == "slow":
+            size = samples.get(search.dataset, 4000) // (2 if search.level == "bi" else 1)
+            steps = size // search.train.batch_size * search.train.epochs
+            assert steps * search.alpha.lr >= (3.9 if search.level == "bi" else 23.4), search.id
+
+
+def test_cifar_small_is_the_published_archive_by_one_line() -> None:
+    raw = yaml.safe_load((ROOT / "config/cifar-small.yaml").read_text())
+    archive = {"source": "cifar10", "shrink": 4, "train_samples": 4000}
+    mine = ScaleConfig.model_validate({**raw, "datasets": {"cifar10": archive}})
+    assert mine.searches() == load_scale(ROOT / "config/cifar-small.yaml").searches()
 
 
 # The JSON schema
@@ -917,6 +949,17 @@ def test_uniform_sampling_does_not_learn() -> None:
         SearchConfig.model_validate(raw)
     found = SearchConfig.model_validate({**raw, "alpha": {"lr": 0.0}})
     assert str(found.condition) == "E2_uniform_bi_d"
+
+
+def test_overrides_match_a_variant() -> None:
+    raw = changed("experiments/E1/variants", {"free": {}, "cut": {}})
+    raw["experiments"]["E1"]["overrides"] = [{"variant": "cut", "set": {"train": {"epochs": 3}}}]
+    found = ScaleConfig.model_validate(raw).searches()
+    epochs = {search.variant: search.train.epochs for search in found.values()}
+    assert epochs == {"free": 150, "cut": 3}
+    raw["experiments"]["E1"]["overrides"][0]["variant"] = "cat"
+    with pytest.raises(InputError, match=r"overrides\.0\.variant: matches no search: E1 has no"):
+        ScaleConfig.model_validate(raw).searches()
 
 
 def test_overrides_and_variants_expand() -> None:

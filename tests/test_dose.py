@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,8 @@ def searches(
                     **{"search": f"{place}_{seed}", "condition": str(place), "method": method},
                     **{"alpha_learns": True, "intervened": False, "level": "single"},
                     **{"dose": dose, "none_input_final": end, "none_intermediate_final": end},
+                    **{"dose_peak": max(dose, 0.0), "none_input_peak": max(end, 0.125)},
+                    "none_intermediate_peak": max(end, 0.125),
                 }
             )
     return pd.DataFrame(rows)
@@ -124,7 +127,11 @@ def test_the_curve_is_found(start: float, slope: float) -> None:
 
 
 def test_a_fit_says_how_good_it_is() -> None:
-    for fit in fits(searches(noise=0.02), 0.95):
+    found = fits(searches(noise=0.02), 0.95)
+    assert [(fit.moment, fit.edge_class) for fit in found] == [
+        *product(("end", "peak"), ("input", "intermediate"))
+    ]
+    for fit in found[:2]:
         assert fit.slope == pytest.approx(1.5, abs=0.2)
         assert fit.low is not None
         assert fit.high is not None
@@ -142,7 +149,7 @@ def test_a_fit_says_how_good_it_is() -> None:
 
 
 def test_the_method_that_does_not_obey_is_named() -> None:
-    (fit, _) = fits(searches(odd=-0.15, noise=0.005), 0.95)
+    (fit, *_) = fits(searches(odd=-0.15, noise=0.005), 0.95)
     left = {row.method: row for row in fit.residuals}
     assert min(left, key=lambda name: left[name].mean) == "other"
     assert left["other"].differs

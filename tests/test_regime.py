@@ -123,7 +123,7 @@ CHOSEN: dict[str, Any] = {
         },
     },
     "regime": {
-        "experiment": "E0",
+        "experiments": ["E0"],
         "measured_by": {"dsnas": "uniform", "darts": "darts"},
         "chosen": {"E1": ["slow"]},
     },
@@ -161,21 +161,27 @@ def test_a_search_is_measured_by_the_one_that_differs_in_alpha_alone() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "place", "said"),
     [
-        ("regime__experiment", "E9", "regime.experiment", "unknown experiment, expected one of E0"),
-        ("regime__experiment", "E1", "regime.experiment", "alpha learns in E1_dsnas_single_digits"),
-        ("regime__measured_by__snas", "darts", "regime.measured_by.snas", "no experiment but E0"),
-        ("regime__measured_by__darts", "gdas", "regime.measured_by.darts", "no method 'gdas'"),
+        ("regime__experiments", ["E0", "E9"], "regime.experiments.1", "unknown experiment 'E9'"),
+        ("regime__experiments", ["E1"], "regime.experiments.0", "alpha learns in E1_dsnas_single"),
+        ("regime__experiments", [], "regime.experiments", "at least 1"),
+        ("regime__measured_by__snas", "darts", "regime.measured_by.snas", "no experiment whose"),
+        ("regime__measured_by__darts", "gdas", "regime.measured_by.darts", "rests has 'gdas'"),
         ("regime__chosen__E7", ["slow"], "regime.chosen.E7", "unknown experiment"),
         ("regime__chosen__E1", ["slaw"], "regime.chosen.E1.0", "unknown variant 'slaw'"),
-        ("regime__chosen__E1", ["fast"], "regime.chosen.E1", "has not measured E1_dsnas_single"),
+        (
+            "regime__chosen__E1",
+            ["fast"],
+            "regime.chosen.E1",
+            "other settings than that of E1_dsnas_single",
+        ),
         ("regime__measured_by", {}, "regime.measured_by", "at least 1"),
         ("regime__thresholds", {}, "regime.thresholds", "unknown key"),
         ("claims", {"thresholds": {"growth_cause": 1.5}}, "claims.thresholds", "0 to 1"),
         (
             "experiments__E0__variants",
             {"v": {}, "u": {"weights": {"lr": 0.1}}},
-            "regime.experiment",
-            "E0 measures the setting of no search",
+            "regime.experiments",
+            "no search has a setting that is measured there",
         ),
     ],
 )
@@ -203,7 +209,9 @@ def test_a_rule_that_can_choose_is_taken(tmp_path: Path) -> None:
 def test_each_shipped_choice_was_measured(name: str) -> None:
     scale = load_scale(ROOT / f"config/{name}.yaml")
     assert scale.regime is not None
-    measured = twins(scale, scale.regime.experiment)
+    measured = {}
+    for experiment in scale.regime.experiments:
+        measured |= twins(scale, experiment)
     for search in scale.searches().values():
         if search.variant in scale.regime.chosen.get(search.experiment, ()):
             assert search.condition in measured

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import pytest
 import torch
@@ -13,7 +14,8 @@ from torch import Tensor
 
 from benchmarks import plain
 from wiring.config import SpaceConfig
-from wiring.space import Supernet
+from wiring.methods.protocol import Context, load_method
+from wiring.space import Candidates, Supernet
 
 BATCH, CLASSES = 8, 5
 SKIP = SpaceConfig().ops.index("skip_connect")
@@ -119,3 +121,92 @@ def test_the_gap_is_the_derivative_by_the_scale_of_the_logits() -> None:
     log_p = z.log_softmax(1)
     gap = loss + (log_p.exp() * log_p).sum(1).mean()
     assert float(slope) == pytest.approx(float(gap.detach()), rel=1e-12)
+
+
+# The dose
+
+
+@pytest.mark.parametrize("name", ["dsnas", "darts"])
+def test_none_is_pushed_by_its_probability_times_the_edges_credit(name: str) -> None:
+    """g(none) = -P(none) R in every step, whatever the costs are."""
+    space = SpaceConfig(cells=3, nodes=3, channels=2)
+    candidates, method = Candidates.of(space, torch.device("cpu")), load_method(name)
+    generator = torch.Generator().manual_seed(0)
+    dropped = 0
+    for seed in range(6):
+        alpha = torch.randn(len(space.edges), 8, generator=generator).double()
+        draw = method.draw(alpha, candidates, generator, Context())
+        cost = measure(space, draw.gates, seed)[0].sum(0)
+        gradient = method.gradient(alpha, candidates, draw, cost, Context())
+        credit = (draw.gates * cost).sum(1)
+        assert torch.allclose(gradient[:, 0], -alpha.softmax(1)[:, 0] * credit, atol=1e-12)
+        dropped += int((draw.gates[:, 0] == 1).sum())
+    assert (dropped > 0) == (name == "dsnas")
+
+
+def test_proxylessnas_charges_what_is_not_taken() -> None:
+    """An edge whose open op is none has no credit, and is pushed all the same."""
+    space = SpaceConfig(cells=3, nodes=2, channels=2)
+    candidates, method = Candidates.of(space, torch.device("cpu")), load_method("proxylessnas")
+    generator = torch.Generator().manual_seed(1)
+    alpha = torch.zeros(5, 8, dtype=torch.float64)
+    for seed in range(40):
+        draw = method.draw(alpha, candidates, generator, Context())
+        cost = measure(space, draw.gates, seed)[0].sum(0)
+        gradient = method.gradient(alpha, candidates, draw, cost, Context())
+        for row, ops in enumerate(draw.active):
+            if draw.gates[row, 0] == 1 and len(ops) == 2 and abs(gradient[row, 0]) > 1e-6:
+                return
+    pytest.fail("no edge without credit was pushed")
+
+
+def test_the_standardised_gap_is_the_mean_drift_weighted_by_its_noise() -> None:
+    """By every wiring of one cell: sum of E[R] is E[gap], and each drift is at most 1."""
+    space = SpaceConfig(cells=1, nodes=2, channels=3, ops=("none", "sep_conv_3x3"))
+    credits, gaps = [], []
+    for columns in product((0, 1), repeat=5):
+        gates = one_hot(space, list(columns))
+        cost, loss, entropy = measure(space, gates)
+        credits.append((gates * cost).sum((0, 2)))
+        gaps.append(loss - entropy)
+    credit = torch.stack(credits)
+    noise = credit.square().mean(0).sqrt()
+    drift = credit.mean(0) / noise
+    assert drift.abs().max() <= 1
+    gap = torch.stack(gaps).mean() / noise.sum()
+    assert float((noise * drift).sum() / noise.sum()) == pytest.approx(float(gap), rel=1e-8)
+    # As it is recorded: over the wirings that take the op, its mean and variance, and P(op) = 1/2.
+    taken = torch.tensor(list(product((0, 1), repeat=5)), dtype=torch.bool)
+    for edge in range(5):
+        own = credit[taken[:, edge], edge]
+        square = 0.5 * (own.mean() ** 2 + own.var(unbiased=False))
+        assert float(square.sqrt()) == pytest.approx(float(noise[edge]), rel=1e-12)
+
+
+@settings(deadline=None)
+@given(st.floats(0.01, 0.99), st.lists(st.floats(-3, 3), min_size=2, max_size=6))
+def test_a_dropped_edge_drifts_by_the_root_of_its_probability(p: float, costs: list[float]) -> None:
+    """An op sampled once in a while is paid so: the drift is sqrt(1 - P(none)) times its own."""
+    cost = torch.tensor(costs).double()
+    own = cost.mean() / cost.square().mean().sqrt().clamp(min=1e-300)
+    first, second = (1 - p) * cost.mean(), (1 - p) * cost.square().mean()
+    drift = first / second.sqrt().clamp(min=1e-300)
+    assert float(drift) == pytest.approx(math.sqrt(1 - p) * float(own), abs=1e-9)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 3), st.integers(2, 4), st.integers(0, 999))
+def test_the_gap_is_the_credit_of_all_that_is_kept(cells: int, nodes: int, seed: int) -> None:
+    """Over random spaces: without skip on intermediate edges the kept edges' R sum to the gap."""
+    chosen = SpaceConfig(cells=cells, nodes=nodes, channels=2)
+    generator = torch.Generator().manual_seed(seed)
+    columns = torch.randint(8, (len(chosen.edges),), generator=generator)
+    inner = torch.tensor([edge.source >= 2 for edge in chosen.edges])
+    columns[inner & (columns == SKIP)] = 0
+    gates = one_hot(chosen, columns.tolist())
+    cost, loss, entropy = measure(chosen, gates, seed)
+    credit = (gates * cost).sum((0, 2))
+    assert abs(credit.sum() - (loss - entropy)) < 1e-8
+    assert (credit[columns == 0] == 0).all()
+    if loss - entropy > 1e-6:
+        assert credit[columns != 0].max() > 0

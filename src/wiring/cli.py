@@ -21,7 +21,7 @@ from wiring.config.model import Model
 from wiring.config.plugins import METHODS, names
 from wiring.errors import InputError
 from wiring.job.stops import Stops
-from wiring.study import read_study
+from wiring.study import missing, read_study
 
 FAILED, BAD_INPUT = 1, 2
 """Exit codes: the work failed; the input must be put right first."""
@@ -73,11 +73,14 @@ ExperimentName = Annotated[str, typer.Argument(help="One of its experiments.")]
 
 @app.command()
 def validate(scale_file: ScaleFile) -> None:
-    """Check a scale file and say what it holds."""
-    scale = read_study(scale_file)
+    """Check a scale file and say what it holds; its data need not be on this machine."""
+    scale = read_study(scale_file, absent=True)
     for name, experiment in scale.experiments.items():
         count = sum(search.experiment == name for search in scale.searches().values())
         typer.echo(f"{name}: {count} searches ({experiment.title})")
+    for name, dataset in scale.datasets.items():
+        if missing(dataset):
+            typer.echo(f"datasets.{name}.path: {dataset.path} is not there, and must be to run it")
 
 
 @app.command()

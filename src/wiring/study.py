@@ -10,6 +10,7 @@ from pathlib import Path
 
 from wiring.claims.thresholds import check_thresholds
 from wiring.config import (
+    DatasetConfig,
     Level,
     ReadingsConfig,
     ScaleConfig,
@@ -19,17 +20,19 @@ from wiring.config import (
 )
 from wiring.config.expand import Fault, groups
 from wiring.config.plugins import METHODS, fault
-from wiring.config.search import reached
 from wiring.config.regime import regime_faults
+from wiring.config.search import reached
 from wiring.data.split import check_dataset
 from wiring.errors import InputError, dotted
 
 
-def read_study(path: Path) -> ScaleConfig:
+def read_study(path: Path, *, absent: bool = False) -> ScaleConfig:
     """Read a scale file and check all that its models alone cannot know.
 
     Args:
         path: a YAML file as `config/README.md` describes it.
+        absent: whether what a dataset's `path` names may be missing, as on another machine; what
+            depends on it is then not checked.
 
     Raises:
         InputError: one sentence a fault, naming the file and the field.
@@ -37,6 +40,8 @@ def read_study(path: Path) -> ScaleConfig:
     scale = load_scale(path)
     smallest, told = {}, []
     for name, dataset in scale.datasets.items():
+        if absent and missing(dataset):
+            continue
         try:
             smallest[name] = check_dataset(dataset, f"datasets.{name}")
         except InputError as error:
@@ -50,6 +55,11 @@ def read_study(path: Path) -> ScaleConfig:
     if told:
         raise InputError("\n".join(f"{path}: {fault}" for fault in told))
     return scale
+
+
+def missing(dataset: DatasetConfig) -> bool:
+    """Whether what a dataset's `path` names is not there."""
+    return dataset.path is not None and not dataset.path.exists()
 
 
 def _methods(scale: ScaleConfig) -> Iterator[Fault]:
@@ -67,7 +77,7 @@ def _lengths(scale: ScaleConfig, smallest: dict[str, dict[Level, int]]) -> Itera
     firsts = {search.condition: search for search in scale.searches().values()}
     for condition, search in firsts.items():
         if search.dataset not in smallest:
-            continue  # itself at fault
+            continue  # itself at fault, or not there
         group, train = conditions[condition], search.train
         samples = smallest[search.dataset][search.level]
         if train.batch_size > samples:

@@ -1,9 +1,15 @@
-"""The curve of final P(none) over the dose, its interval, and how far each method is from it."""
+"""The curve of P(none) over the dose, its interval, and how far each method is from it.
+
+Two moments of a search are asked for: its end, and its peak, the largest P(none) over the largest
+dose. An edge that was dropped is paid only when it is sampled, so that a dose back from its peak
+does not bring back all that it took: peaks say what the gap took, ends what is left.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from itertools import product
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,6 +20,9 @@ from scipy.stats import rankdata
 from wiring.claims.interval import interval
 from wiring.config.space import EdgeClass
 
+Moment = Literal["end", "peak"]
+MOMENTS: dict[Moment, tuple[str, str]] = {"end": ("dose", "final"), "peak": ("dose_peak", "peak")}
+"""Moment -> the column of its dose, and the ending of that of a class's P(none)."""
 CLASSES: tuple[EdgeClass, ...] = ("input", "intermediate")
 DRAWS = 400
 """Resamples of the conditions."""
@@ -27,7 +36,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 @dataclass(frozen=True)
 class Residual:
-    """Final P(none) of a method's searches less the curve of all other methods.
+    """P(none) of a method's searches less the curve of all other methods.
 
     Attributes:
         method: the method.
@@ -51,9 +60,10 @@ class Residual:
 
 @dataclass(frozen=True)
 class Fit:
-    """P(none) = 1 / (1 + exp(-(start + slope dose))) of a class of edges.
+    """P(none) = 1 / (1 + exp(-(start + slope dose))) of a class of edges, at a moment.
 
     Attributes:
+        moment: end or peak of the search.
         edge_class: input or intermediate.
         searches: how many it is fitted to.
         start: log-odds of none at dose 0.
@@ -67,6 +77,7 @@ class Fit:
         confidence: coverage of the intervals.
     """
 
+    moment: Moment
     edge_class: EdgeClass
     searches: int
     start: float
@@ -91,7 +102,7 @@ class Fit:
 
 
 def fits(searches: pd.DataFrame, confidence: float) -> list[Fit]:
-    """The curve of each class of edges; a class with fewer than four searches has none.
+    """The curve of each moment and class of edges; one with fewer than four searches is left out.
 
     Args:
         searches: the searches table. Where alpha rests, or an edge is deleted or fixed or an op
@@ -100,10 +111,11 @@ def fits(searches: pd.DataFrame, confidence: float) -> list[Fit]:
     """
     asked = searches[searches["alpha_learns"] & ~searches["intervened"]]
     found = []
-    for edge_class in CLASSES:
-        table = asked.assign(end=asked[f"none_{edge_class}_final"]).dropna(subset=["dose", "end"])
+    for (moment, (dose, ending)), edge_class in product(MOMENTS.items(), CLASSES):
+        table = asked.assign(dose=asked[dose], seen=asked[f"none_{edge_class}_{ending}"])
+        table = table.dropna(subset=["dose", "seen"])
         if len(table) >= FEWEST:
-            found.append(_fit(edge_class, table.sort_values("search"), confidence))
+            found.append(_fit(moment, edge_class, table.sort_values("search"), confidence))
     return found
 
 
@@ -127,16 +139,17 @@ def logistic(dose: Array, probability: Array) -> tuple[float, float]:
     return start, slope
 
 
-def _fit(edge_class: EdgeClass, table: pd.DataFrame, confidence: float) -> Fit:
-    dose, end = (table[name].to_numpy(np.float64) for name in ("dose", "end"))
-    start, slope = logistic(dose, end)
-    draws = _draws(table["condition"].to_numpy(), dose, end)
+def _fit(moment: Moment, edge_class: EdgeClass, table: pd.DataFrame, confidence: float) -> Fit:
+    dose, seen = (table[name].to_numpy(np.float64) for name in ("dose", "seen"))
+    start, slope = logistic(dose, seen)
+    draws = _draws(table["condition"].to_numpy(), dose, seen)
     low, high = (
         np.quantile(draws[:, 1], _tails(confidence)).tolist() if len(draws) else (None, None)
     )
-    left = end - expit(start + slope * dose)
-    spread = float(((end - end.mean()) ** 2).sum())
+    left = seen - expit(start + slope * dose)
+    spread = float(((seen - seen.mean()) ** 2).sum())
     return Fit(
+        moment,
         edge_class,
         len(table),
         start,
@@ -144,14 +157,14 @@ def _fit(edge_class: EdgeClass, table: pd.DataFrame, confidence: float) -> Fit:
         low,
         high,
         explained=1 - float((left**2).sum()) / spread if spread else float("nan"),
-        rank=_rank_correlation(dose, end),
-        residuals=tuple(_residuals(table["method"].to_numpy(), dose, end, confidence)),
+        rank=_rank_correlation(dose, seen),
+        residuals=tuple(_residuals(table["method"].to_numpy(), dose, seen, confidence)),
         draws=draws if len(draws) else np.array([[start, slope]]),
         confidence=confidence,
     )
 
 
-def _draws(conditions: Any, dose: Array, end: Array) -> Array:
+def _draws(conditions: Any, dose: Array, seen: Array) -> Array:
     """Fits to conditions drawn anew: their searches are alike, and no evidence for one another."""
     members = [np.flatnonzero(conditions == name) for name in np.unique(conditions)]
     if len(members) < 2:
@@ -162,17 +175,17 @@ def _draws(conditions: Any, dose: Array, end: Array) -> Array:
         drawn = np.concatenate(
             [members[at] for at in chance.integers(len(members), size=len(members))]
         )
-        found.append(logistic(dose[drawn], end[drawn]))
+        found.append(logistic(dose[drawn], seen[drawn]))
     return np.array(found)
 
 
-def _residuals(methods: Any, dose: Array, end: Array, confidence: float) -> list[Residual]:
+def _residuals(methods: Any, dose: Array, seen: Array, confidence: float) -> list[Residual]:
     found = []
     for method in np.unique(methods):
         own = methods == method
         if (~own).sum() >= FEWEST:
-            start, slope = logistic(dose[~own], end[~own])
-            left = end[own] - expit(start + slope * dose[own])
+            start, slope = logistic(dose[~own], seen[~own])
+            left = seen[own] - expit(start + slope * dose[own])
             low, high, _, _ = interval(left.tolist(), confidence)
             found.append(Residual(str(method), int(own.sum()), float(left.mean()), low, high))
     return found

@@ -189,6 +189,7 @@ def _unknown(scale: ScaleConfig) -> Iterator[Fault]:
             "method": experiment.methods,
             "level": experiment.levels,
             "dataset": experiment.datasets,
+            "variant": tuple(experiment.variants) or ("no variants",),
         }
         for number, override in enumerate(experiment.overrides):
             for field, values in has.items():

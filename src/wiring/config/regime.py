@@ -27,13 +27,13 @@ class RegimeConfig(Model):
     `failure_held_out`.
 
     Attributes:
-        experiment: the experiment in which alpha rests.
-        measured_by: method -> the method of that experiment whose gates are of its kind.
+        experiments: the experiments in which alpha rests.
+        measured_by: method -> the method of these experiments whose gates are of its kind.
         chosen: experiment -> its variants whose settings the rule chose: each of their searches
             must have been measured, with its dataset, level, space, weights and training.
     """
 
-    experiment: Name
+    experiments: tuple[Name, ...] = Field(min_length=1, strict=False)
     measured_by: dict[MethodName, MethodName] = Field(min_length=1)
     chosen: dict[Name, Annotated[tuple[Name, ...], Field(strict=False)]] = Field(
         default_factory=dict
@@ -47,15 +47,15 @@ def twins(scale: ScaleConfig, experiment: str) -> dict[Condition, Condition]:
 
     Args:
         scale: the scale.
-        experiment: where to look for measurements; there are none but in that of `regime`.
+        experiment: where to look for measurements; there are none but in those of `regime`.
     """
     regime = scale.regime
-    if regime is None or regime.experiment != experiment:
+    if regime is None or experiment not in regime.experiments:
         return {}
     measured = {
         _setting(search, search.method): search.condition
         for search in scale.searches().values()
-        if search.experiment == regime.experiment
+        if search.experiment == experiment
     }
     found = {}
     for search in scale.searches().values():
@@ -72,26 +72,30 @@ def regime_faults(scale: ScaleConfig) -> Iterator[tuple[Place, str]]:
     regime = scale.regime
     if regime is None:
         return
-    if regime.experiment not in scale.experiments:
-        known = ", ".join(scale.experiments)
-        yield ("regime", "experiment"), f"unknown experiment, expected one of {known}"
-        return
     searches = list(scale.searches().values())
-    learning = [one for one in searches if one.experiment == regime.experiment and one.alpha.lr]
-    if learning:
-        yield (
-            ("regime", "experiment"),
-            f"alpha learns in {learning[0].condition}, expected an experiment in which it rests "
-            "(alpha.lr: 0)",
-        )
-        return
-    yield from _method_faults(scale, regime)
-    paired = twins(scale, regime.experiment)
+    paired: dict[Condition, Condition] = {}
+    for number, name in enumerate(regime.experiments):
+        place: Place = ("regime", "experiments", number)
+        if name not in scale.experiments:
+            yield (
+                place,
+                f"unknown experiment {name!r}, expected one of {', '.join(scale.experiments)}",
+            )
+            continue
+        learning = [one for one in searches if one.experiment == name and one.alpha.lr]
+        if learning:
+            yield (
+                place,
+                f"alpha learns in {learning[0].condition}, expected an experiment in which it "
+                "rests (alpha.lr: 0)",
+            )
+        paired |= twins(scale, name)
     if not paired:
-        yield ("regime", "experiment"), f"{regime.experiment} measures the setting of no search"
+        yield ("regime", "experiments"), "no search has a setting that is measured there"
+    yield from _method_faults(scale, regime)
     for name, variants in regime.chosen.items():
         place = ("regime", "chosen", name)
-        if name not in scale.experiments or name == regime.experiment:
+        if name not in scale.experiments or name in regime.experiments:
             yield place, "unknown experiment, expected one whose alpha learns"
             continue
         for number, variant in enumerate(variants):
@@ -103,28 +107,30 @@ def regime_faults(scale: ScaleConfig) -> Iterator[tuple[Place, str]]:
             if condition not in paired:
                 yield (
                     place,
-                    f"{regime.experiment} has not measured {condition}, expected a condition of it "
-                    "with that dataset, level, space, weights and train, and the method that "
-                    "measured_by names",
+                    f"{' and '.join(regime.experiments)} measured other settings than that of "
+                    f"{condition}, expected its dataset, level, space, weights and train, with the "
+                    "method that measured_by names",
                 )
 
 
 def _method_faults(scale: ScaleConfig, regime: RegimeConfig) -> Iterator[tuple[Place, str]]:
     """Methods that measure nothing, or of which nothing is searched."""
-    measuring = scale.experiments[regime.experiment].methods
-    others = {
-        method
-        for name, experiment in scale.experiments.items()
-        if name != regime.experiment
-        for method in experiment.methods
-    }
+    measuring, others = (
+        {
+            method: None  # in order, and each once
+            for name, experiment in scale.experiments.items()
+            if (name in regime.experiments) == measures
+            for method in experiment.methods
+        }
+        for measures in (True, False)
+    )
     for method, by in regime.measured_by.items():
         place = ("regime", "measured_by", method)
         if method not in others:
-            yield place, f"no experiment but {regime.experiment} has it"
+            yield place, "no experiment whose alpha learns has it"
         if by not in measuring:
             known = ", ".join(measuring)
-            yield place, f"{regime.experiment} has no method {by!r}, expected one of {known}"
+            yield place, f"no experiment in which alpha rests has {by!r}, expected one of {known}"
 
 
 def _setting(search: SearchConfig, method: str) -> str:

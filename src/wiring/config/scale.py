@@ -40,12 +40,13 @@ class Override(Model):
     method: MethodName | None = None
     level: Level | None = None
     dataset: Name | None = None
+    variant: Name | None = None
     set: Settings
 
     def matches(self, condition: Condition) -> bool:
         """Whether the searches of a condition are meant."""
-        wanted = (self.method, self.level, self.dataset)
-        has = (condition.method, condition.level, condition.dataset)
+        wanted = (self.method, self.level, self.dataset, self.variant)
+        has = (condition.method, condition.level, condition.dataset, condition.variant)
         return all(want in (None, value) for want, value in zip(wanted, has, strict=True))
 
 

@@ -158,7 +158,7 @@ EXPERIMENT: tuple[Entry[Design], ...] = (
 STUDY: tuple[Entry[ScaleConfig], ...] = (
     Entry(
         "dose.svg",
-        "Final probability of none over the dose of each search",
+        "Probability of none over the dose of each search, at its end and at its peak",
         "The dose is alpha's displacement times the standardised gap, loss less entropy, summed "
         "over the steps. One mark a search, a panel a class of edges; the curve is fitted to all.",
         "study",
@@ -204,7 +204,7 @@ def shared_by(scale: ScaleConfig, experiment: str) -> tuple[Entry[Design], ...]:
     design = Design(
         frozenset(map(str, scale.experiments[experiment].variants)),
         scale.claims.baseline,
-        scale.regime is not None and scale.regime.experiment == experiment,
+        scale.regime is not None and experiment in scale.regime.experiments,
     )
     return tuple(one for one in EXPERIMENT if one.wanted(design))
 

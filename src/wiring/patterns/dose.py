@@ -63,11 +63,13 @@ PATTERN = Pattern(
         "displacement. A search's dose is its displacement times its standardised gap, the gap in "
         "units of the size of the costs, summed over its steps: about how far the edges' alpha of "
         "none was carried.",
-        "Each class of edges has a curve: final P(none) as a logistic function of the dose, "
-        "fitted over all searches whose alpha learns; its interval comes from drawing conditions "
-        "anew. A method's residual is the mean of its final P(none) less the curve of all other "
-        "methods: where its interval leaves out 0 the method does not follow the law of the "
-        "others, as one that is charged for what it does not take need not.",
+        "Each class of edges has a curve: P(none) as a logistic function of the dose, fitted over "
+        "all searches whose alpha learns, at the end and at the peak. A dropped edge is paid only "
+        "when it is sampled, so that a dose back from its peak need not bring back what it took. "
+        "The interval comes from drawing conditions anew. A method's residual is the mean of its "
+        "P(none) less the curve of all other methods: where its interval leaves out 0 the method "
+        "does not follow the law of the others, as one that is charged for what it does not take "
+        "need not.",
     ),
     statistics=(
         Statistic(
