@@ -24,7 +24,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -865,11 +865,13 @@ def batches(
     augment: AugmentConfig = PLAIN,
     seed: int = 0,
     indices: torch.Tensor | None = None,
+    last: Literal["drop", "keep"] = "drop",
 ) -> Batches:
     pixels = torch.Generator().manual_seed(99)
     images = torch.randint(1, 256, (count, 2, 5, 7), generator=pixels, dtype=torch.uint8)
     generator = torch.Generator().manual_seed(seed)
-    return Batches(images, torch.arange(count) % 3, MEAN, STD, size, augment, generator, indices)
+    labels = torch.arange(count) % 3
+    return Batches(images, labels, MEAN, STD, size, augment, generator, indices, last)
 
 
 def test_normalise() -> None:
@@ -882,6 +884,28 @@ def test_normalise() -> None:
     assert x.dtype == torch.float32
     assert np.allclose(x.numpy(), expected, atol=1e-6)
     assert torch.equal(images, before)
+
+
+@given(count=st.integers(2, 40), size=st.integers(2, 40), seed=st.integers(0, 9))
+@settings(deadline=None)
+def test_a_kept_last_batch_is_what_was_left(count: int, size: int, seed: int) -> None:
+    size = min(count, size)
+    if count % size == 1:
+        with pytest.raises(InputError, match=f"last_batch: keep leaves one .* {count} samples"):
+            batches(count, size, last="keep")
+        return
+    kept, dropped = (batches(count, size, FULL, seed, last=last) for last in ("keep", "drop"))
+    assert kept.steps_per_epoch == -(-count // size)
+    for number in range(2):
+        both = list(kept.epoch())
+        assert sorted(i for _, _, index in both for i in index.tolist()) == list(range(count))
+        assert [len(y) for _, y, _ in both[:-1]] == [size] * (len(both) - 1)
+        for x, y, index in both:
+            assert len(x) == len(y) == len(index)
+            assert torch.equal(y, index % 3)
+        if number == 0:  # up to there it is the same pass
+            for left, right in zip(both, dropped.epoch(), strict=False):
+                assert same(left, right)
 
 
 @given(count=st.integers(1, 40), size=st.integers(1, 40), subset=st.booleans())
@@ -967,17 +991,26 @@ def same(left: Any, right: Any) -> bool:
     return all(torch.equal(a, b) for a, b in zip(left, right, strict=True))
 
 
-@given(before=st.integers(0, 11), size=st.integers(1, 9), seed=st.integers(0, 2**31))
+@given(
+    before=st.integers(0, 11),
+    size=st.integers(1, 9),
+    seed=st.integers(0, 2**31),
+    last=st.sampled_from(["drop", "keep"]),
+)
 @settings(deadline=None, max_examples=40)
-def test_resumes_exactly_anywhere(before: int, size: int, seed: int) -> None:
-    loader = batches(size=size, augment=FULL, seed=seed)
+def test_resumes_exactly_anywhere(
+    before: int, size: int, seed: int, last: Literal["drop", "keep"]
+) -> None:
+    if last == "keep" and 23 % size == 1:
+        return
+    loader = batches(size=size, augment=FULL, seed=seed, last=last)
     stream = loader.cycle()
     for _ in range(before):
         next(stream)
     state = saved({"loader": loader.state_dict(), "generator": loader._generator.get_state()})
     expected = list(islice(stream, 9))
 
-    other = batches(size=size, augment=FULL, seed=1)
+    other = batches(size=size, augment=FULL, seed=1, last=last)
     next(other.cycle())
     other._generator.set_state(state["generator"])
     other.load_state_dict(state["loader"])

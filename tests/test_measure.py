@@ -252,6 +252,35 @@ def test_window_equals_numpy_over_its_steps() -> None:
     assert row["credit_wrong"] == pytest.approx(8 * (wrong * gates).sum() / (~correct).sum())
 
 
+def test_in_a_windows_means_a_sample_weighs_alike_in_whatever_batch() -> None:
+    """A full batch and a last one of three samples, by hand; with gap and credit at one."""
+    space = SpaceConfig(cells=2, nodes=2, channels=2, forbid_ops=NO_SKIP)
+    net, window = make(space, eps=1e-12), Window(space, CPU)
+    records, sizes = [], (8, 3)
+    for seed, size in enumerate(sizes):
+        draw = random_draw(space, "darts", seed)
+        records.append(measure(net, images(8, size, seed), draw, LABELS[:size]))
+        window.add(records[-1])
+    row = window.row()
+    cost = np.stack([record.cost.numpy() for record in records])
+    mean = np.average(cost, axis=0, weights=sizes)
+    mean[:, row["count"] == 0] = np.nan  # skip on 2-3
+    np.testing.assert_allclose(row["cost_mean"], mean, atol=1e-14)
+    spread = np.average((cost - mean) ** 2, axis=0, weights=sizes)
+    np.testing.assert_allclose(row["cost_var"], spread, atol=1e-14)
+    correct = torch.cat([record.samples.correct for record in records]).numpy()
+    own = (
+        sum(size * record.wrong.numpy() for size, record in zip(sizes, records, strict=True))
+        / (~correct).sum()
+    )
+    own[:, row["count"] == 0] = np.nan
+    np.testing.assert_allclose(row["cost_wrong"], own, atol=1e-14)
+    both = row["credit_direct"].sum() + row["credit_path"].sum()
+    assert both == pytest.approx(row["loss"] - row["entropy"], abs=1e-8)
+    gaps = [float((r.samples.loss.detach() - r.samples.entropy).mean()) for r in records]
+    assert abs(gaps[0] - gaps[1]) > 1e-3  # weighed by steps it would be another number
+
+
 def test_sample_statistics_by_hand() -> None:
     p = torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]], dtype=torch.float64)
     s = sample_statistics(p.log(), torch.tensor([0, 1]))

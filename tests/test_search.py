@@ -116,6 +116,82 @@ def test_darts_equals_plain_autograd_and_plain_optimizers(dataset: Dataset, leve
     assert moved > 0.05
 
 
+def steps_of_weights(search: Search, count: int) -> list[dict[str, torch.Tensor | None]]:
+    """The gradients that some training steps leave, by the weight's name; None: not sampled."""
+    found = []
+
+    class Recorded:
+        def step(self, lr: float) -> None:
+            found.append(
+                {
+                    name: None if weight.grad is None else weight.grad.clone()
+                    for name, weight in search.net.named_parameters()
+                }
+            )
+            inner.step(lr)
+
+    inner, search.weight_optimizer = search.weight_optimizer, Recorded()
+    window = Window(search.space, CPU)
+    for (x, y, _), _ in zip(search.batches["train"].cycle(), range(count), strict=False):
+        search.step("train", x, y, window, trains=True)
+    return found
+
+
+@pytest.mark.parametrize("method", ["dsnas", "proxylessnas"])
+def test_momentum_and_decay_reach_unsampled_weights_if_told_to(
+    dataset: Dataset, method: str
+) -> None:
+    """Against torch's own SGD over gradients of 0; otherwise they keep their bits."""
+    told = config(method=method, weights={"unsampled": "decay"}, alpha={"lr": 0.0})
+    search = Search(told, dataset, CPU)
+    start = {name: w.detach().clone() for name, w in search.net.named_parameters()}
+    twin = {name: torch.nn.Parameter(w.clone()) for name, w in start.items()}
+    w = told.weights
+    sgd = torch.optim.SGD(twin.values(), w.lr, w.momentum, weight_decay=w.weight_decay)
+    plain_search = Search(config(method=method, alpha={"lr": 0.0}), dataset, CPU)
+    for grads in steps_of_weights(search, 4):
+        for name, weight in twin.items():
+            assert grads[name] is not None
+            weight.grad = grads[name]
+        torch.nn.utils.clip_grad_norm_(twin.values(), w.grad_clip)
+        sgd.step()
+    for name, weight in search.net.named_parameters():
+        torch.testing.assert_close(weight, twin[name], rtol=1e-5, atol=1e-7)
+    never = dict.fromkeys(start, True)
+    for grads in steps_of_weights(plain_search, 4):
+        never = {name: still and grads[name] is None for name, still in never.items()}
+    rested = [name for name, still in never.items() if still]
+    assert rested
+    weights = dict(plain_search.net.named_parameters())
+    assert all(torch.equal(weights[name], start[name]) for name in rested)
+    assert not any(torch.equal(twin[name], start[name]) for name in rested)
+
+
+def test_alphas_mean_moves_its_start_and_nothing_else(dataset: Dataset) -> None:
+    plain_search, moved = (
+        Search(config(alpha={"lr": 0.05, "init_std": 0.01, "init_mean": mean}), dataset, CPU)
+        for mean in (0.0, 1.0)
+    )
+    assert torch.equal(moved.alpha.detach(), 1 + plain_search.alpha.detach())
+    for left, right in zip(plain_search.net.parameters(), moved.net.parameters(), strict=True):
+        assert torch.equal(left, right)
+    assert torch.equal(plain_search.draws.get_state(), moved.draws.get_state())
+
+
+@pytest.mark.parametrize("level", ["single", "bi"])
+def test_a_kept_last_batch_is_a_step_more(dataset: Dataset, level: str) -> None:
+    """96 samples (48 a split), batches of 20: what is left are 16 (8)."""
+    for last, steps in (("drop", {"single": 4, "bi": 2}), ("keep", {"single": 5, "bi": 3})):
+        train = {"epochs": 1, "batch_size": 20, "last_batch": last}
+        search = Search(config(level=level, train=train), dataset, CPU)
+        rows = [row.values for row in search.run_epoch() if row.table == "windows"]
+        assert search.steps == steps[level]
+        whole = {"single": 96, "bi": 48}[level]
+        for row in rows:
+            assert row["samples"] == (whole if last == "keep" else 20 * steps[level])
+            assert np.isfinite(row["loss"])
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("level", ["single", "bi"])
 def test_a_resumed_search_equals_an_uninterrupted_one(

@@ -485,7 +485,7 @@ def test_own_arrays_become_a_dataset_that_names_no_path(tmp_path: Path) -> None:
     images = np.random.default_rng(1).integers(0, 256, (60, 8, 8), np.uint8)
     np.savez(path, images=images, labels=np.array(["no", "yes"])[np.arange(60) % 2])
     config = DatasetConfig(source="arrays", path=path, test_fraction=0.2)
-    assert check_dataset(config, "datasets.mine") == {"single": 48, "bi": 24}
+    assert check_dataset(config, "datasets.mine") == {"single": (48,), "bi": (24, 24)}
     prepare(config, tmp_path / "mine", tmp_path)
     found = load(tmp_path / "mine")
     assert (found.classes, found.manifest["class_names"]) == (2, ["no", "yes"])

@@ -38,19 +38,19 @@ def read_study(path: Path, *, absent: bool = False) -> ScaleConfig:
         InputError: one sentence a fault, naming the file and the field.
     """
     scale = load_scale(path)
-    smallest, told = {}, []
+    sizes, told = {}, []
     for name, dataset in scale.datasets.items():
         if absent and missing(dataset):
             continue
         try:
-            smallest[name] = check_dataset(dataset, f"datasets.{name}")
+            sizes[name] = check_dataset(dataset, f"datasets.{name}")
         except InputError as error:
             told += str(error).splitlines()
     try:
         check_thresholds(scale.claims, "claims")
     except InputError as error:
         told += str(error).splitlines()
-    found = dict.fromkeys((*_methods(scale), *_lengths(scale, smallest), *regime_faults(scale)))
+    found = dict.fromkeys((*_methods(scale), *_lengths(scale, sizes), *regime_faults(scale)))
     told += [f"{dotted(place)}: {said}" for place, said in found]
     if told:
         raise InputError("\n".join(f"{path}: {fault}" for fault in told))
@@ -71,15 +71,16 @@ def _methods(scale: ScaleConfig) -> Iterator[Fault]:
                 yield ("experiments", name, "methods", number), said
 
 
-def _lengths(scale: ScaleConfig, smallest: dict[str, dict[Level, int]]) -> Iterator[Fault]:
-    """Batches that a dataset does not fill, windows without a step, ends that cannot be reached."""
+def _lengths(scale: ScaleConfig, sizes: dict[str, dict[Level, tuple[int, ...]]]) -> Iterator[Fault]:
+    """Batches that are not filled or of one sample, windows without a step, ends out of reach."""
     conditions = {group.condition: group for group in groups(scale)}
     firsts = {search.condition: search for search in scale.searches().values()}
     for condition, search in firsts.items():
-        if search.dataset not in smallest:
+        if search.dataset not in sizes:
             continue  # itself at fault, or not there
         group, train = conditions[condition], search.train
-        samples = smallest[search.dataset][search.level]
+        splits = sizes[search.dataset][search.level]
+        samples = min(splits)
         if train.batch_size > samples:
             yield group.stands(
                 ("train", "batch_size"),
@@ -87,7 +88,7 @@ def _lengths(scale: ScaleConfig, smallest: dict[str, dict[Level, int]]) -> Itera
                 f"{search.dataset} ({search.level}-level)",
             )
             continue
-        steps = samples // train.batch_size
+        steps = train.steps(samples)
         if train.windows_per_epoch > steps:
             yield group.stands(
                 ("train", "windows_per_epoch"),
@@ -97,6 +98,14 @@ def _lengths(scale: ScaleConfig, smallest: dict[str, dict[Level, int]]) -> Itera
         if train.until is not None:
             for field, said in _unreachable(search, train.until, steps, scale.readings):
                 yield group.stands(("train", "until", field), said)
+        lonely = [split for split in splits if split % train.batch_size == 1]
+        if lonely and train.last_batch == "keep":
+            yield group.stands(
+                ("train", "last_batch"),
+                f"keep leaves one of the {lonely[0]} samples of a split of {search.dataset} "
+                f"({search.level}-level) for the last batch, expected 2 at least: another "
+                f"batch_size than {train.batch_size}, or drop",
+            )
 
 
 def _unreachable(

@@ -53,9 +53,11 @@ class MethodSettings(Model):
     Attributes:
         follows_progress: whether the method's draws depend on the share of the search that is done,
             so that a longer search is another one from its first epoch on.
+        takes_all: whether every op that is still a candidate takes part in every step.
     """
 
     follows_progress: ClassVar[bool] = False
+    takes_all: ClassVar[bool] = False
 
     def misfit(self, search: SearchConfig) -> str | None:  # noqa: ARG002
         """Why the method cannot run this search, in words that name a field; None if it can."""
@@ -87,6 +89,8 @@ class WeightsConfig(Model):
         momentum: of SGD.
         weight_decay: L2 penalty added to the gradient.
         grad_clip: bound on the norm of the weights' gradient.
+        unsampled: weights that take no part in a step: `rest`: they stay as they are; `decay`:
+            momentum and weight decay move them all the same (as public code has it).
     """
 
     lr: PositiveFloat = 0.025
@@ -95,6 +99,7 @@ class WeightsConfig(Model):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: NonNegativeFloat = 3e-4
     grad_clip: PositiveFloat | None = 5.0
+    unsampled: Literal["rest", "decay"] = "rest"
 
     @model_validator(mode="after")
     def _ordered(self) -> WeightsConfig:
@@ -114,6 +119,8 @@ class AlphaConfig(Model):
         beta1: first Adam decay.
         beta2: second Adam decay.
         weight_decay: L2 penalty added to alpha's gradient.
+        init_mean: mean of alpha's normal initialisation (the authors' DSNAS: 1). A softmax does
+            not see it; weight decay does.
         init_std: standard deviation of alpha's normal initialisation; 0 starts uniform.
         grad_clip: bound on the norm of alpha's gradient (the paper: 10 in DSNAS).
         cost_clamp: bound on each edge's sampled cost (the paper: 5 in DSNAS).
@@ -123,6 +130,7 @@ class AlphaConfig(Model):
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.5
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
     weight_decay: NonNegativeFloat = 1e-3
+    init_mean: float = 0.0
     init_std: NonNegativeFloat = 1e-3
     grad_clip: PositiveFloat | None = None
     cost_clamp: PositiveFloat | None = None
@@ -164,6 +172,8 @@ class TrainConfig(Model):
             method's temperature) falls over these.
         until: go on after them, with what fell at its end, until the wiring has settled.
         batch_size: samples a step, of each split.
+        last_batch: the samples that an epoch has left for a last batch that is not full: `drop`:
+            the epoch does without them; `keep`: they are a batch.
         augment: training augmentation.
         windows_per_epoch: rows of the `windows` table per epoch and split.
         frozen_epochs: epochs before and again after training in which weights and alpha rest and
@@ -175,6 +185,7 @@ class TrainConfig(Model):
     epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 150
     until: UntilConfig | None = None
     batch_size: Annotated[int, Field(ge=2)] = 96
+    last_batch: Literal["drop", "keep"] = "drop"
     augment: AugmentConfig = AugmentConfig()
     windows_per_epoch: PositiveInt = 1
     frozen_epochs: Annotated[int, Field(ge=0, le=1_000_000)] = 0
@@ -189,6 +200,11 @@ class TrainConfig(Model):
     def all_epochs(self) -> int:
         """Epochs of the search, frozen ones included; with `until`, the most."""
         return self.longest + 2 * self.frozen_epochs
+
+    def steps(self, samples: int) -> int:
+        """Batches of one pass over so many samples."""
+        full, left = divmod(samples, self.batch_size)
+        return full + (left > 0 and self.last_batch == "keep")
 
     def trains(self, epoch: int) -> bool:
         """Whether weights and alpha learn in this epoch (from 0, frozen ones counted)."""
@@ -304,7 +320,10 @@ class SearchConfig(Model):
 
     @model_validator(mode="after")
     def _suits_the_method(self) -> SearchConfig:
-        fault = self.method_settings.misfit(self)
+        settings = self.method_settings
+        fault = settings.misfit(self)
+        if fault is None and settings.takes_all and self.weights.unsampled == "decay":
+            fault = "every op takes part in every step: weights.unsampled must be rest"
         if fault is not None:
             raise ValueError(f"{self.method}: {fault}")
         return self

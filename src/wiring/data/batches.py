@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -40,8 +40,9 @@ class Batches:
     RandomCrop and RandomHorizontalFlip do: the *raw* image is padded with 0 and cropped back to
     its size at a uniform offset, then flipped with probability 1/2, then normalised.
 
-    Every batch is full, so that a mean over a batch always weighs a sample alike: a pass leaves
-    out the last n mod `batch_size` samples of its order, and the next pass has another order.
+    A pass leaves out the last n mod `batch_size` samples of its order, so that every batch is full
+    and a mean over a batch always weighs a sample alike; the next pass has another order. With
+    `last_batch` "keep" they are a batch of their own.
 
     Chance comes from a CPU generator, so batches are the same on every device. It may be shared
     with other users: its state is its owner's to save, together with :meth:`state_dict`.
@@ -55,9 +56,11 @@ class Batches:
         augment: the augmentation.
         generator: CPU generator of orders, offsets and flips.
         indices: int64, the samples to draw from; all when absent.
+        last_batch: `drop` or `keep` what is left of a pass for a batch that is not full.
 
     Raises:
-        InputError: fewer samples than one batch.
+        InputError: fewer samples than one batch, or a last batch of one sample, of which batch
+            norm has no statistics worth the name.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Batches:
         augment: AugmentConfig,
         generator: torch.Generator,
         indices: Tensor | None = None,
+        last_batch: Literal["drop", "keep"] = "drop",
     ) -> None:
         self._images, self._labels = images, labels
         self._device = images.device
@@ -80,24 +84,27 @@ class Batches:
                 f"train.batch_size: {batch_size} does not fit a split of {len(self._samples)} "
                 f"samples, expected 1 to {len(self._samples)}"
             )
+        full, left = divmod(len(self._samples), batch_size)
+        if last_batch == "keep" and left == 1:
+            raise InputError(
+                f"train.last_batch: keep leaves one of a split of {len(self._samples)} samples for "
+                f"the last batch, expected 2 at least: another batch_size than {batch_size}, or "
+                "drop"
+            )
+        self.steps_per_epoch = full + (left > 0 and last_batch == "keep")
+        """Batches of one pass."""
         self._mean = torch.tensor(mean, dtype=torch.float32, device=self._device)
         self._std = torch.tensor(std, dtype=torch.float32, device=self._device)
         self._batch_size, self._augment, self._generator = batch_size, augment, generator
-        self._rows = torch.arange(batch_size, device=self._device)
         self._order = torch.empty(0, dtype=torch.int64, device=self._device)
         self._position = self.steps_per_epoch  # no pass is under way
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches of one pass."""
-        return len(self._samples) // self._batch_size
 
     def epoch(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """One pass in a new order, or the rest of a pass that was interrupted.
 
         Yields:
             x: float32 (B, channels, height, width); y: int64 (B,); index: int64 (B,), the samples'
-            rows in `images`. All on the device.
+            rows in `images`. All on the device; of a kept last batch, B is what was left.
         """
         if self._position == self.steps_per_epoch:
             order = torch.randperm(len(self._samples), generator=self._generator)
@@ -123,14 +130,14 @@ class Batches:
         images, padding = self._images[index], self._augment.crop_padding
         if padding:
             height, width = images.shape[2:]
-            size = (2, self._batch_size)
+            size = (2, len(index))
             offsets = torch.randint(2 * padding + 1, size, generator=self._generator)
             top, left = self._send(offsets)
             # A view of every crop there is; the index then copies one for each image.
             crops = functional.pad(images, (padding,) * 4).unfold(2, height, 1).unfold(3, width, 1)
-            images = crops[self._rows, :, top, left]
+            images = crops[torch.arange(len(index), device=self._device), :, top, left]
         if self._augment.flip:
-            flips = torch.randint(2, (self._batch_size, 1, 1, 1), generator=self._generator)
+            flips = torch.randint(2, (len(index), 1, 1, 1), generator=self._generator)
             images = torch.where(self._send(flips == 1), images.flip(3), images)
         return normalise(images, self._mean, self._std)
 

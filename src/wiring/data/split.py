@@ -23,7 +23,7 @@ def open_source(config: DatasetConfig, source: type[Source] | None = None) -> So
 
 def check_dataset(
     config: DatasetConfig, field: str, facts: Facts | None = None
-) -> dict[Level, int]:
+) -> dict[Level, tuple[int, ...]]:
     """Check a dataset by what its source says of itself.
 
     Args:
@@ -32,7 +32,7 @@ def check_dataset(
         facts: what the source says, if it was asked already.
 
     Returns:
-        The samples of the smallest split that a search trains on, by level.
+        The samples of each split that a search trains on, by level.
 
     Raises:
         InputError: what the source reads is not there, or a split is impossible; names the field.
@@ -60,7 +60,7 @@ def check_dataset(
     check_sizes(config, available, facts.classes, field)
     kept = config.train_samples or available
     search = round(config.validation_fraction * kept)
-    return {"single": kept, "bi": min(search, kept - search)}
+    return {"single": (kept,), "bi": (kept - search, search)}
 
 
 def check_sizes(config: DatasetConfig, available: int, classes: int, field: str) -> None:

@@ -17,6 +17,8 @@ RESIDUALS = ("residual_direct", "residual_inner", "residual_total", "skip_weight
 class Window:
     """Running sums over the steps of a window, in float64 on the device: no step waits for them.
 
+    A step counts by its samples, so that in every mean a sample weighs alike, in whatever batch.
+
     Args:
         space: the search space.
         device: where the search runs.
@@ -58,9 +60,9 @@ class Window:
         self._n_all += evaluated * size
         self._n_wrong += evaluated * n_wrong
         # A sample's own cost is its share of the batch's cost, in units of a whole batch.
-        self._cost += torch.stack([cost, cost.square(), direct, correct * size, wrong * size])
+        self._cost += torch.stack([cost, cost.square(), direct, correct, wrong]) * size
         credit = torch.stack([direct, cost - direct, cost * self._skip]).mul_(gates).sum(-1)
-        self._credit += credit
+        self._credit += credit * size
         self._own += torch.stack([(correct * gates).sum(), (wrong * gates).sum()]) * size
         # What skip_connect on an intermediate edge hands on counts on that edge and on those before
         # it: without its second counting the laws hold for every wiring (docs/science.md, fact 3).
@@ -92,17 +94,18 @@ class Window:
         """
         count = self._count.cpu().numpy()
         n_wrong = self._n_wrong.cpu().numpy()
-        n_correct = self._n_all.cpu().numpy() - n_wrong
+        n_all = self._n_all.cpu().numpy()
+        n_correct = n_all - n_wrong
         total, square, direct, correct, wrong = self._cost.cpu().numpy()
-        credit = self._credit.cpu().numpy() / self.steps
+        credit = self._credit.cpu().numpy() / self.samples
         with np.errstate(invalid="ignore", divide="ignore"):
-            mean = total / count
-            variance = np.maximum(square / count - mean**2, 0)
+            mean = total / n_all
+            variance = np.maximum(square / n_all - mean**2, 0)
             row: dict[str, float | np.ndarray] = {
                 "count": count,
                 "cost_mean": mean,
                 "cost_var": variance,
-                "direct_mean": direct / count,
+                "direct_mean": direct / n_all,
                 "cost_correct": correct / n_correct,
                 "cost_wrong": wrong / n_wrong,
             }

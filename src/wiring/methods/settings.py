@@ -52,6 +52,8 @@ class KeepSettings(MethodSettings):
 class DARTSSettings(KeepSettings):
     """DARTS."""
 
+    takes_all: ClassVar[bool] = True
+
 
 class DARTSSecondSettings(KeepSettings):
     """DARTS, second order.
@@ -62,6 +64,7 @@ class DARTSSecondSettings(KeepSettings):
     """
 
     epsilon: PositiveFloat = 0.01
+    takes_all: ClassVar[bool] = True
 
     def misfit(self, search: SearchConfig) -> str | None:
         """Its costs are measured at other weights, behind the clamp."""
@@ -104,6 +107,7 @@ class SNASSettings(MethodSettings):
 
     temperature: Temperature = Temperature()
     follows_progress: ClassVar[bool] = True
+    takes_all: ClassVar[bool] = True
 
 
 class UniformSettings(MethodSettings):
@@ -133,6 +137,7 @@ class DrNASSettings(KeepSettings):
     """
 
     anchor: NonNegativeFloat = 1e-3
+    takes_all: ClassVar[bool] = True
 
 
 class FairDARTSSettings(MethodSettings):
@@ -147,6 +152,7 @@ class FairDARTSSettings(MethodSettings):
     zero_one: NonNegativeFloat = 10.0
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.85
     inputs: PositiveInt = 2
+    takes_all: ClassVar[bool] = True
 
 
 class DARTSMinusSettings(KeepSettings):
@@ -158,6 +164,7 @@ class DARTSMinusSettings(KeepSettings):
 
     skip: Ramp = Ramp(start=1.0, end=0.0)
     follows_progress: ClassVar[bool] = True
+    takes_all: ClassVar[bool] = True
 
 
 class BetaDARTSSettings(KeepSettings):
@@ -169,10 +176,13 @@ class BetaDARTSSettings(KeepSettings):
 
     weight: Ramp = Ramp(start=0.0, end=50.0)
     follows_progress: ClassVar[bool] = True
+    takes_all: ClassVar[bool] = True
 
 
 class GAEASettings(KeepSettings):
     """GAEA."""
+
+    takes_all: ClassVar[bool] = True
 
 
 class DecidingSettings(MethodSettings):
@@ -188,6 +198,7 @@ class DecidingSettings(MethodSettings):
     every: Annotated[float, Field(gt=0, le=1)] = 0.1
     inputs: PositiveInt = 2
     follows_progress: ClassVar[bool] = True
+    takes_all: ClassVar[bool] = True
 
     def due(self, progress: float, epochs: int) -> int:
         """Decisions that fell due in the epoch just done.

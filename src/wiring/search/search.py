@@ -42,7 +42,7 @@ class Search:
     All chance comes from CPU generators seeded by the config, so draws, batches and augmentation
     are the same on every device; the global generators are seeded too, for methods that draw from
     them all the same. Weights that take no part in a step are left alone by it: no
-    momentum, no weight decay.
+    momentum, no weight decay (unless `weights.unsampled` says otherwise).
 
     Args:
         config: the search.
@@ -82,7 +82,8 @@ class Search:
         self.net = Supernet(space, channels, dataset.classes, weights).to(self.device)
         # 40 to 112 numbers decide the search: float64 costs nothing.
         size = (len(space.edges), len(space.ops))
-        alpha = torch.randn(size, generator=alphas, dtype=torch.float64) * config.alpha.init_std
+        alpha = torch.randn(size, generator=alphas, dtype=torch.float64)
+        alpha = config.alpha.init_mean + config.alpha.init_std * alpha
         self.alpha = nn.Parameter(alpha.to(self.device))
         w = config.weights
         self.weight_optimizer = SGD(
@@ -105,6 +106,7 @@ class Search:
                 config.augment,
                 data,
                 indices,
+                config.last_batch,
             )
 
         self.batches: dict[str, Batches] = {}
@@ -245,8 +247,13 @@ class Search:
         self.alpha_steps += 1
 
     def step_weights(self, draw: Draw) -> None:
-        """Descend along the gradient that the measurement left, with the weights of a draw."""
-        self.weight_optimizer.step(self.rate, self.net.learning(draw))
+        """Descend along the gradient that the measurement left, with the weights of a draw.
+
+        The gradient of the others is 0: with them, momentum and decay reach all.
+        """
+        rest = self.config.weights.unsampled == "rest"
+        parts = self.net.learning(draw) if rest else (slice(None),)
+        self.weight_optimizer.step(self.rate, parts)
 
     def _narrow(self) -> None:
         """Let the method take candidates away, now that an epoch has trained."""
