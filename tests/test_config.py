@@ -66,6 +66,14 @@ def changed(path: str, value: object) -> dict[str, object]:
         ("defaults/train/epochs", "ten", r"defaults.train.epochs: .*integer.*'ten'"),
         ("defaults/train/epochs", 1.5, r"defaults.train.epochs: .*integer.*1.5"),
         ("defaults/train/batch_size", 1, r"train.batch_size: .*greater than or equal to 2.*1"),
+        (
+            "defaults/train",
+            {"batch_size": 479, "last_batch": "keep"},
+            r"defaults.train.last_batch: keep leaves one of the 1438 samples .*expected 2 at least",
+        ),
+        ("defaults/train/last_batch", "use", r"train.last_batch: .*'drop' or 'keep', got 'use'"),
+        ("defaults/alpha/init_mean", float("inf"), r"alpha.init_mean: .*finite.*got inf"),
+        ("defaults/weights/unsampled", "move", r"unsampled: .*'rest' or 'decay', got 'move'"),
         ("defaults/train/batch_size", 1439, r"batch_size: 1439 does not fit the 1438 samples"),
         ("defaults/weights/lr", -0.1, r"weights.lr: .*greater than 0, got -0.1"),
         ("defaults/alpha/lr", -1e-3, r"alpha.lr: .*greater than or equal to 0, got -0.001"),
@@ -772,7 +780,7 @@ def test_the_shipped_scales_are_valid(name: str) -> None:
 @pytest.mark.parametrize("name", ["smoke", "embedded", "paper"])
 def test_every_experiment_is_there(name: str) -> None:
     found = list(load_scale(ROOT / f"config/{name}.yaml").experiments)
-    assert [experiment for experiment in found if experiment[:2] != "E0"] == EXPERIMENTS
+    assert [experiment for experiment in found if experiment[:2] != "E0"][:7] == EXPERIMENTS
     assert name == "paper" or found[0] == "E0"
 
 
@@ -902,7 +910,14 @@ def test_paper_is_the_published_protocol() -> None:
         assert (w.lr, w.lr_min, w.momentum, w.weight_decay) == (0.025, 0.001, 0.9, 3e-4)
         assert w.grad_clip == 5
         assert (a.beta1, a.beta2, a.weight_decay) == (0.5, 0.999, 1e-3)
-        assert (a.lr, a.init_std) == ((0, 0) if s.method == "uniform" else (3e-4, 1e-3))
+        assert a.lr == (0 if s.experiment in {"E2", "E3", "E4", "E6"} else 3e-4)
+        start = {"uniform": (0, 0), "dsnas": (1, 0.01), "snas": (1, 0.01)}
+        assert (a.init_mean, a.init_std) == start.get(s.method, (0, 1e-3))
+        assert w.unsampled == ("decay" if s.method in {"dsnas", "uniform"} else "rest")
+        assert s.train.last_batch == "keep"
+        assert s.train.steps(50_000) == (782 if s.experiment == "E6" else 521)
+        if s.method == "snas":
+            assert s.settings["temperature"] == {"start": 1, "end": 1}
         if s.method == "dsnas":
             assert (a.grad_clip, a.cost_clamp) == (10, 5)
         if s.method == "darts":
@@ -917,19 +932,48 @@ def test_paper_wiring_experiments() -> None:
 
 
 def test_paper_cost_experiments() -> None:
-    """One minimal cell, uniform sampling; E3's single path; no skip on 2-3 in E4 and E6."""
+    """One minimal cell, uniform sampling; E3's single path; no skip on 2-3 in E4 and E6.
+
+    E6 also with eight cells and the mixture of a constant alpha, as the authors run it.
+    """
     for s in of_paper("E2", "E3", "E4", "E6"):
-        assert (s.method, s.space.cells, s.space.nodes) == ("uniform", 1, 2)
+        assert s.space.nodes == 2
+        if s.experiment != "E6":
+            assert (s.method, s.space.cells) == ("uniform", 1)
         assert s.level == ("bi" if s.experiment == "E6" else "single")
         skips = "skip_connect" in s.space.choices(Edge(2, 3))
-        assert skips == (s.experiment == "E2" or s.variant == "all-ops")
+        assert skips == (s.experiment == "E2" or s.variant in {"all-ops", "public-code"})
         assert bool(s.train.frozen_epochs) == (s.experiment == "E2")
         assert bool(s.train.followed_samples) == (s.experiment in {"E4", "E6"})
+    found = {(s.method, s.space.cells) for s in of_paper("E6")}
+    assert found == set(product(("uniform", "darts"), (1, 8)))
     for s in of_paper("E3"):
         assert s.space.output_nodes == (3,)
-        assert s.space.edges == (Edge(1, 2), Edge(2, 3))
+        sampled = (Edge(1, 3),) if s.variant == "public-code" else ()
+        assert s.space.edges == (Edge(1, 2), *sampled, Edge(2, 3))
         assert len(s.space.choices(Edge(1, 2))) == 1
         assert "conv" in s.space.choices(Edge(1, 2))[0]
+
+
+@pytest.mark.parametrize("name", ["paper", "protocols"])
+def test_what_public_code_does_otherwise_is_a_variant(name: str) -> None:
+    """Each is tried against its baseline, one setting at a time and, by default, all at once."""
+    searches = load_scale(ROOT / f"config/{name}.yaml").searches().values()
+    found = {(s.method, s.variant): s for s in searches}
+    assert any(s.settings["one_log"] for s in searches if s.method == "dsnas")
+    assert len({str(s.settings) for s in searches if s.method == "snas"}) == 2
+    own = found["proxylessnas", "public-code"]
+    assert own.settings == {"rest_where_none": True, "rescale": True}
+    assert (own.alpha.beta1, own.alpha.weight_decay) == (0, 0)
+    plain = found["proxylessnas", "free" if name == "paper" else "formulas"]
+    assert own.alpha.lr / plain.alpha.lr == pytest.approx(1e-3 / 3e-4, rel=1e-2)
+    if name == "protocols":
+        whole, base = found["dsnas", "public-code"], found["dsnas", "formulas"]
+        parts = [found["dsnas", v] for v in ("one-log", "alpha-from-1", "decay-unsampled")]
+        for part in (*parts, found["dsnas", "last-batch-kept"]):
+            assert part != base
+            for section in ("settings", "alpha", "weights", "train"):
+                assert getattr(part, section) in (getattr(base, section), getattr(whole, section))
 
 
 @pytest.mark.parametrize("names", [("embedded", "embedded-wide"), ("paper",)])
@@ -941,6 +985,17 @@ def test_interventions_fix_forbid_and_delete(names: tuple[str, ...]) -> None:
         assert any(getattr(space, kind) for space in spaces), kind
     for scale in scales:
         assert scale.claims.baseline in scale.experiments["E7"].variants
+
+
+@pytest.mark.parametrize("method", plugins.built_in(plugins.METHODS))
+def test_decay_of_unsampled_weights_is_refused_where_there_are_none(method: str) -> None:
+    raw = {"experiment": "E1", "dataset": "d", "method": method, "level": "bi", "seed": 1}
+    raw |= {"weights": {"unsampled": "decay"}, "alpha": {"lr": 0.0}}
+    if method in {"dsnas", "proxylessnas", "uniform", "gdas"}:
+        SearchConfig.model_validate(raw)
+        return
+    with pytest.raises(ValidationError, match=rf"{method}: .*weights\.unsampled must be rest"):
+        SearchConfig.model_validate(raw)
 
 
 def test_uniform_sampling_does_not_learn() -> None:
