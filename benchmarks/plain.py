@@ -47,6 +47,16 @@ def evaluate(net: Supernet, cell: int, edge: str, op: str, x: Tensor) -> Tensor:
     return x
 
 
+def partial(net: Supernet, cell: int, edge: str, op: str, x: Tensor) -> Tensor:
+    """One op on one edge, on the first of the channels only; then a channel shuffle."""
+    batch, channels, height, width = x.shape
+    groups = net.space.partial
+    first = channels // groups
+    out = torch.cat([evaluate(net, cell, edge, op, x[:, :first]), x[:, first:]], 1)
+    out = out.reshape(batch, groups, first, height, width).transpose(1, 2)
+    return out.reshape(batch, channels, height, width)
+
+
 def forward(net: Supernet, images: Tensor, gates: Tensor) -> Tensor:
     """Logits for gates Z.
 
@@ -68,7 +78,7 @@ def forward(net: Supernet, images: Tensor, gates: Tensor) -> Tensor:
                 if edge.target == node:
                     for op in space.choices(edge):
                         z = gates[cell, row, space.ops.index(op)]
-                        total = total + z * evaluate(net, cell, edge, op, states[edge.source])
+                        total = total + z * partial(net, cell, edge, op, states[edge.source])
             states.append(total)
         s0, s1 = s1, torch.cat([states[node] for node in space.outputs], 1)
     return s1.mean((2, 3)) @ net.classifier.T

@@ -24,6 +24,7 @@ from wiring.methods.dsnas import DSNAS
 from wiring.methods.fairdarts import FairDARTS
 from wiring.methods.gaea import GAEA
 from wiring.methods.gdas import GDAS
+from wiring.methods.pc_darts import PCDARTS
 from wiring.methods.protocol import Context
 from wiring.methods.proxylessnas import ProxylessNAS
 from wiring.methods.settings import (
@@ -36,6 +37,7 @@ from wiring.methods.settings import (
     DSNASSettings,
     FairDARTSSettings,
     GDASSettings,
+    PCDARTSSettings,
     ProxylessNASSettings,
     SGASSettings,
 )
@@ -315,6 +317,62 @@ def test_the_shift_that_proxylessnas_leaves_out_is_of_first_order() -> None:
                     update += float((new - old).abs().mean())
         shares[kind] = shift / update
     assert shares[torch.optim.Adam] > 0.2 > 4 * shares[torch.optim.SGD] > 0
+
+
+def weighted(alpha: Tensor, beta: Tensor) -> Tensor:
+    """PC-DARTS's gates, edge by edge: each node's softmax is over its edges with a choice."""
+    p, rows = masked(alpha).softmax(-1), []
+    for row, edge in enumerate(SPACE.edges):
+        among = [
+            other
+            for other, also in enumerate(SPACE.edges)
+            if also.target == edge.target and other != FIXED
+        ]
+        b = beta[among].softmax(0)[among.index(row)] if row in among else torch.ones(())
+        rows.append(b * p[row])
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_pc_darts_is_autograd_through_both_softmaxes(seed: int) -> None:
+    method, alpha = PCDARTS(), torch.nn.Parameter(normal(seed, *SHAPE))
+    optimizer = method.optimizer(alpha, ALPHA)
+    method.load_state_dict({"beta": normal(seed + 50, SHAPE[0])})
+    beta, context = method.beta.detach().clone(), Context(progress=0.5)
+    draw, found = learned(method, alpha, context, seed)
+    torch.testing.assert_close(draw.gates, weighted(alpha.detach(), beta))
+    twin = through(alpha.detach(), lambda a: toy_loss(weighted(a, beta), seed))
+    torch.testing.assert_close(found, twin, rtol=1e-12, atol=1e-14)
+    of_beta = through(beta, lambda b: toy_loss(weighted(alpha.detach(), b), seed))
+    torch.testing.assert_close(method.beta.grad, of_beta, rtol=1e-12, atol=1e-14)
+    assert (of_beta[[r for r in range(SHAPE[0]) if r != FIXED]].abs() > 1e-6).all()
+    alpha.grad = found
+    before = alpha.detach().clone()
+    optimizer.step()  # Adam's first step is the rate times the sign
+    torch.testing.assert_close(method.beta.detach(), beta - ALPHA.lr * of_beta.sign())
+    assert not torch.equal(alpha.detach(), before)
+
+
+def test_pc_darts_starts_uniform_and_rests_before_it_learns() -> None:
+    method, alpha = PCDARTS(PCDARTSSettings(warm_up=0.5)), torch.nn.Parameter(normal(0, *SHAPE))
+    optimizer = method.optimizer(alpha, ALPHA)
+    assert method.shares(alpha, CANDIDATES).tolist() == pytest.approx([0.5, 0.5, 1, 0.5, 0.5])
+    before = alpha.detach().clone()
+    for progress, learns in ((0.0, False), (0.49, False), (0.5, True)):
+        _, alpha.grad = learned(method, alpha, Context(progress=progress))
+        optimizer.step()
+        assert torch.equal(alpha.detach(), before) != learns
+        assert bool(method.beta.detach().any()) == learns
+
+
+def test_pc_darts_keeps_by_the_product_of_both() -> None:
+    method = PCDARTS(PCDARTSSettings(keep="two_inputs"))
+    alpha = torch.zeros(SHAPE, dtype=torch.float64)
+    alpha[:, SKIP] = torch.tensor([0.0, 0.0, 0.0, 0.3, 0.1])  # by alpha, 1-3 beats 2-3
+    method.optimizer(alpha, ALPHA)
+    method.load_state_dict({"beta": torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0])})
+    kept = method.select(alpha, CANDIDATES)
+    assert kept[2:] == (SPACE.ops.index("sep_conv_3x3"), None, SKIP)
 
 
 def decisions_by_hand(alpha: Tensor, candidates: Candidates) -> tuple[int, int]:

@@ -93,6 +93,8 @@ class SpaceConfig(Model):
         cells: number of normal cells L.
         nodes: number of intermediate nodes N of a cell (2: minimal cell, 4: full cell).
         channels: width C of a node; the stem has 3 C channels.
+        partial: one of so many channels of a node goes through the ops of an edge; the others pass
+            it by, `none` or not, and all are shuffled (PC-DARTS); 1: all channels go through.
         ops: the candidate operations of every edge, in the order of :data:`OPS`.
         delete_edges: edges that do not exist.
         fix_edges: edges whose op is given and never searched.
@@ -103,6 +105,7 @@ class SpaceConfig(Model):
     cells: Annotated[int, Field(ge=1, le=1000)] = 8
     nodes: Annotated[int, Field(ge=1, le=32)] = 2
     channels: Annotated[int, Field(ge=1, le=4096)] = 16
+    partial: Annotated[int, Field(ge=1, le=4096)] = 1
     ops: tuple[Op, ...] = Field(OPS, min_length=1, strict=False)
     delete_edges: tuple[EdgeField, ...] = Field((), strict=False)
     fix_edges: dict[EdgeField, Op] = Field(default_factory=dict)
@@ -141,16 +144,21 @@ class SpaceConfig(Model):
     def constant(self) -> bool:
         """Whether no edge that may take another op than `none` leads on to an output.
 
-        Then every choice is the same network, and it does not see its input.
+        Then every choice is the same network, and it does not see its input. (Where channels pass
+        an edge by, it leads on whatever its op is.)
         """
         reached = set(range(INPUTS))
         for edge in self.edges:  # by target: what leads to a source comes first
-            if edge.source in reached and self.choices(edge) != ("none",):
+            if edge.source in reached and (self.partial > 1 or self.choices(edge) != ("none",)):
                 reached.add(edge.target)
         return not reached & set(self.outputs)
 
     @model_validator(mode="after")
     def _consistent(self) -> SpaceConfig:
+        if self.channels % self.partial:
+            raise ValueError(
+                f"partial: {self.partial} does not divide the {self.channels} channels"
+            )
         if list(self.ops) != sorted(set(self.ops), key=OPS.index):
             raise ValueError(f"ops must be distinct and in the order {', '.join(OPS)}")
         for field in ("delete_edges", "fix_edges", "forbid_ops"):

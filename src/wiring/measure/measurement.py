@@ -10,7 +10,7 @@ from torch import Tensor
 
 from wiring.measure.probe import CostProbe, Split, by_outcome, one_by_one
 from wiring.measure.samples import SampleStatistics, sample_statistics
-from wiring.space import Draw, Supernet, active_mask, slot_places
+from wiring.space import Draw, Supernet, active_mask, passed_places, slot_places
 
 
 class Measurement(NamedTuple):
@@ -20,12 +20,14 @@ class Measurement(NamedTuple):
 
     Attributes:
         samples: loss, entropy and correctness of each sample.
-        cost: (L, E, O), the local cost dL/dZ in nats; 0 where nothing was evaluated.
+        cost: (L, E, O), the local cost dL/dZ in nats; 0 where nothing was evaluated. Where
+            channels pass an edge by, each of its ops has their cost in its own, `none` too.
         direct: (L, E, O), its part through the concatenation.
         correct: (L, E, O), its part from the correctly classified samples.
         wrong: (L, E, O), its part from the wrongly classified ones.
         evaluated: (E, O), 1 where the op was evaluated (`none` of an active edge included).
         gates: (E, O), Z.
+        past: (L, E), the cost of the channels that pass an edge by; None where all go through.
     """
 
     samples: SampleStatistics
@@ -35,6 +37,7 @@ class Measurement(NamedTuple):
     wrong: Tensor
     evaluated: Tensor
     gates: Tensor
+    past: Tensor | None = None
 
 
 def measure(
@@ -62,11 +65,21 @@ def measure(
     device = probe.direct.device
     places = slot_places(space, draw.active, device)
     correct, wrong = probe.direct + probe.path
-    wide = probe.direct.new_zeros(4, space.cells, shape[0] * shape[1])
-    wide[..., places] = torch.stack([correct + wrong, probe.direct.sum(0), correct, wrong])
-    cost, direct, correct, wrong = wide.view(4, space.cells, *shape).unbind()
+    terms = torch.stack([correct + wrong, probe.direct.sum(0), correct, wrong])
+    wide = terms.new_zeros(4, space.cells, shape[0] * shape[1])
+    wide[..., places] = terms[..., : len(places)]
+    wide = wide.view(4, space.cells, *shape)
     evaluated = active_mask(draw.active, shape, device)
-    return Measurement(samples, cost, direct, correct, wrong, evaluated, draw.gates.double())
+    past = None
+    if space.partial > 1:
+        beside = terms.new_zeros(4, space.cells, shape[0])
+        rows = passed_places(space, draw.active, device)
+        beside[..., rows] = terms[..., len(places) :]
+        wide = wide + beside[..., None] * evaluated
+        past = beside[0]
+    gates = draw.gates.double()
+    cost, direct, correct, wrong = wide.unbind()
+    return Measurement(samples, cost, direct, correct, wrong, evaluated, gates, past)
 
 
 def measure_each(
@@ -89,7 +102,11 @@ def measure_each(
     places = slot_places(net.space, draw.active, cost.device)
     credit = cost.new_zeros(len(cost), len(net.space.edges))
     gates = draw.gates.flatten()[places].double()
-    credit.index_add_(1, places // len(net.space.ops), cost * gates)
+    through, past = cost[:, : len(places)], cost[:, len(places) :]
+    credit.index_add_(1, places // len(net.space.ops), through * gates)
+    if net.space.partial > 1:
+        rows = passed_places(net.space, draw.active, cost.device)
+        credit.index_add_(1, rows, past * draw.gates.double().sum(-1)[rows])
     return samples, credit * len(cost)
 
 

@@ -27,7 +27,7 @@ def one_by_one(statistics: SampleStatistics) -> Tensor:
 
 
 class CostProbe:
-    """The local costs of every cell and slot, from one backward pass of the batch-mean loss.
+    """The local costs of every cell and term, from one backward pass of the batch-mean loss.
 
     The cost of a slot is C = sum over batch, channels and pixels of (dL/dX_j) * O(X_i) = dL/dZ
     (docs/science.md, the unified view). It is linear in dL/dX_j, so its direct part (through the
@@ -40,12 +40,14 @@ class CostProbe:
         split: the weightings.
 
     Attributes:
-        direct: (M, cells, slots), the direct part of each weighted cost, after the backward pass.
-        path: (M, cells, slots), the path part.
+        direct: (M, cells, terms), the direct part of each weighted cost, after the backward pass.
+        path: (M, cells, terms), the path part. The terms are the plan's slots, then what passes
+            its edges by.
     """
 
     def __init__(self, space: SpaceConfig, draw: Draw, split: Split = by_outcome) -> None:
-        self._shape = (space.cells, len(plan_of(space, draw.active).slots))
+        plan = plan_of(space, draw.active)
+        self._shape = (space.cells, len(plan.slots) + len(plan.passed))
         self._split = split
         self._weights: Tensor | None = None
         self._parts = torch.empty(2, 0)

@@ -42,14 +42,15 @@ class Window:
         self._credit = zeros(3, cells, edges)  # direct, path, that of skip on intermediate edges
         self._own = zeros(2)  # the credit of correct and of wrong samples
         self._skip = zeros(edges, ops)
+        self._inner = zeros(edges)
+        for row, edge in enumerate(space.edges):
+            self._inner[row] = float(edge.kind == "intermediate")
         if "skip_connect" in space.ops:
-            column = space.ops.index("skip_connect")
-            for row, edge in enumerate(space.edges):
-                self._skip[row, column] = float(edge.kind == "intermediate")
+            self._skip[:, space.ops.index("skip_connect")] = self._inner
 
     def add(self, measured: Measurement) -> None:
         """Add one step; nothing here waits for the device."""
-        statistics, cost, direct, correct, wrong, evaluated, gates = measured
+        statistics, cost, direct, correct, wrong, evaluated, gates, past = measured
         size = len(statistics.loss)
         self.steps += 1
         self.samples += size
@@ -61,11 +62,16 @@ class Window:
         self._n_wrong += evaluated * n_wrong
         # A sample's own cost is its share of the batch's cost, in units of a whole batch.
         self._cost += torch.stack([cost, cost.square(), direct, correct, wrong]) * size
-        credit = torch.stack([direct, cost - direct, cost * self._skip]).mul_(gates).sum(-1)
+        handed = cost * self._skip
+        if past is not None:  # as skip does, whatever the op is, and counted in every op's cost
+            past = past[..., None]
+            handed = (cost - past) * self._skip + past * self._inner[:, None]
+        credit = torch.stack([direct, cost - direct, handed]).mul_(gates).sum(-1)
         self._credit += credit * size
         self._own += torch.stack([(correct * gates).sum(), (wrong * gates).sum()]) * size
-        # What skip_connect on an intermediate edge hands on counts on that edge and on those before
-        # it: without its second counting the laws hold for every wiring (docs/science.md, fact 3).
+        # What skip_connect, or a channel that passes by, hands on along an intermediate edge counts
+        # on that edge and on those before it: without its second counting the laws hold for every
+        # wiring (docs/science.md, fact 3).
         per_cell = (credit[0] + credit[1] - credit[2]).sum(-1)
         inner = per_cell[:-1].abs().amax() if len(per_cell) > 1 else gap.new_zeros(())
         lost = torch.where(gap.isfinite(), torch.inf, float(self.steps))

@@ -99,10 +99,10 @@ class Optimizer(Protocol):
         """Go on where :meth:`state_dict` was taken."""
 
 
-def adam(alpha: Tensor, config: AlphaConfig) -> Optimizer:
-    """The published protocol's optimizer of alpha."""
+def adam(alpha: Tensor, config: AlphaConfig, *others: Tensor) -> Optimizer:
+    """The published protocol's optimizer of alpha, and of what a method learns beside it."""
     return torch.optim.Adam(
-        [alpha],
+        [alpha, *others],
         config.lr,
         (config.beta1, config.beta2),
         weight_decay=config.weight_decay,

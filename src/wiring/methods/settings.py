@@ -219,6 +219,19 @@ class SGASSettings(DecidingSettings):
     """SGAS (the paper decides after 9 of 50 epochs, then every 5)."""
 
 
+class PCDARTSSettings(KeepSettings):
+    """PC-DARTS.
+
+    Attributes:
+        warm_up: share of the epochs in which alpha and the edges' parameters rest (the paper: 15
+            of 50 epochs).
+    """
+
+    warm_up: Annotated[float, Field(ge=0, le=1)] = 0.3
+    follows_progress: ClassVar[bool] = True
+    takes_all: ClassVar[bool] = True
+
+
 class DARTSPTSettings(DecidingSettings):
     """DARTS-PT.
 

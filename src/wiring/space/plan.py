@@ -65,10 +65,14 @@ class Plan:
         slots: all slots, sorted by target: a slot's place here is its place in the gates' vector.
         leaving: per node, the slots that read it: separable, then dilated convolutions (each
             contiguous per edge), then the rest.
+        passed: the rows of the edges that channels pass by, by target node; empty where the space
+            has no partial channels. A node's terms are its slots, and what passes these edges:
+            in vectors of all terms the slots come first.
     """
 
     slots: tuple[Slot, ...]
     leaving: tuple[tuple[Slot, ...], ...]
+    passed: tuple[int, ...] = ()
 
 
 def _rank(op: str) -> int:
@@ -77,18 +81,28 @@ def _rank(op: str) -> int:
 
 @lru_cache(maxsize=KEPT)
 def _plan(
-    edges: tuple[Edge, ...], ops: tuple[str, ...], nodes: int, active: tuple[tuple[int, ...], ...]
+    edges: tuple[Edge, ...],
+    ops: tuple[str, ...],
+    nodes: int,
+    active: tuple[tuple[int, ...], ...],
+    partial: bool,
 ) -> Plan:
     slots = []
     for row, (edge, columns) in enumerate(zip(edges, active, strict=True)):
         slots += [Slot(row, c, *edge, ops[c]) for c in columns if ops[c] != "none"]
     # A node that nothing enters is 0, and every op of 0 is 0 (no op has a bias): leave it out.
     alive = set(range(INPUTS))
-    kept = []
+    kept, passed = [], []
     for node in range(INPUTS, nodes + INPUTS):
         entering = [s for s in slots if s.target == node and s.source in alive]
-        if entering:
+        if partial:
+            into = (row for row, edge in enumerate(edges) if edge.target == node)
+            past = [row for row in into if edges[row].source in alive]
+        else:
+            past = []
+        if entering or past:
             alive.add(node)
+        passed += past
         kept += sorted(entering, key=lambda s: (s.edge, _rank(s.op), s.column))
     leaving = tuple(
         tuple(
@@ -98,7 +112,7 @@ def _plan(
         )
         for n in range(nodes + INPUTS)
     )
-    return Plan(tuple(kept), leaving)
+    return Plan(tuple(kept), leaving, tuple(passed))
 
 
 def plan_of(space: SpaceConfig, active: tuple[tuple[int, ...], ...]) -> Plan:
@@ -108,7 +122,7 @@ def plan_of(space: SpaceConfig, active: tuple[tuple[int, ...], ...]) -> Plan:
         space: the search space.
         active: per edge of `space.edges`, the columns of `space.ops` to evaluate.
     """
-    return _plan(space.edges, space.ops, space.nodes, active)
+    return _plan(space.edges, space.ops, space.nodes, active, space.partial > 1)
 
 
 def resting_slots(plan: Plan, draw: Draw) -> frozenset[Slot]:
@@ -123,12 +137,15 @@ def _places(
     ops: tuple[str, ...],
     nodes: int,
     active: tuple[tuple[int, ...], ...],
+    partial: bool,
     device: torch.device,
-) -> Tensor:
-    slots = _plan(edges, ops, nodes, active).slots
-    return torch.tensor(
-        [slot.edge * len(ops) + slot.column for slot in slots], device=device
-    ).long()
+) -> tuple[Tensor, Tensor]:
+    plan = _plan(edges, ops, nodes, active, partial)
+    slots = [slot.edge * len(ops) + slot.column for slot in plan.slots]
+    return (
+        torch.tensor(slots, device=device).long(),
+        torch.tensor(plan.passed, device=device).long(),
+    )
 
 
 def slot_places(
@@ -138,7 +155,14 @@ def slot_places(
 
     Kept per plan: to move the places to a GPU in every step would be a needless copy.
     """
-    return _places(space.edges, space.ops, space.nodes, active, device)
+    return _places(space.edges, space.ops, space.nodes, active, space.partial > 1, device)[0]
+
+
+def passed_places(
+    space: SpaceConfig, active: tuple[tuple[int, ...], ...], device: torch.device
+) -> Tensor:
+    """The rows of the edges that channels pass by (:attr:`Plan.passed`), on the device."""
+    return _places(space.edges, space.ops, space.nodes, active, space.partial > 1, device)[1]
 
 
 @lru_cache(maxsize=KEPT)

@@ -280,6 +280,15 @@ def concatenate(maps: list[Tensor]) -> Tensor:
     return torch.cat([_images(x) for x in maps], 1).transpose(0, 1)
 
 
+def shuffle(x: Tensor, groups: int) -> Tensor:
+    """A map (C, B, H, W) with the channels of its groups interleaved.
+
+    Channel g C/groups + r goes to r groups + g: of each run of `groups` channels afterwards the
+    first is one of the first group's.
+    """
+    return _map(_rows(x).view(-1, groups, len(x) // groups).transpose(1, 2).flatten(1), x)
+
+
 def average(x: Tensor) -> Tensor:
     """Global average pool of (C, B, H, W): (B, C)."""
     # Summed over rows so that the gradient has its channels last, too.

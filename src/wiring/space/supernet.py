@@ -21,6 +21,7 @@ from wiring.space.plan import (
     Plan,
     Slot,
     learning_parts,
+    passed_places,
     plan_of,
     resting_slots,
     slot_places,
@@ -42,8 +43,8 @@ class Probe(Protocol):
 
         Args:
             cell: the cell's index.
-            first: place in the plan's slots of the first op that enters the node.
-            costs: of the K ops that enter it, in the order of the slots: (K, 2, M). The sums of
+            first: place in the plan's terms of the first one that enters the node.
+            costs: of the K terms that enter it, in the plan's order: (K, 2, M). The sums of
                 weight * dL/dX * O over samples, channels and pixels, with the gradient through the
                 concatenation only, and with that through the edges that leave the node.
         """
@@ -126,7 +127,7 @@ class Cell(nn.Module):
         )
         self.convs = nn.ModuleDict(
             {
-                f"{edge}:{op}": Conv(op, space.channels)
+                f"{edge}:{op}": Conv(op, space.channels // space.partial)
                 for edge in space.edges
                 for op in space.choices(edge)
                 if op in KERNELS
@@ -178,17 +179,77 @@ class Cell(nn.Module):
                 x = spatial.batch_norm(x, self.eps)
             elif node in entering:
                 outputs = entering[node]
-                z = None
-                if gates is not None:
-                    z = gates[first : first + len(outputs)]
-                    outputs = [_Gated.apply(*pair) for pair in zip(outputs, z, strict=True)]  # type: ignore[no-untyped-call]
-                concatenated[node], x = _NodeSum.apply(z, probe, self.index, first, *outputs)  # type: ignore[no-untyped-call]
+                concatenated[node], x = _summed(gates, probe, self.index, first, outputs)
                 first += len(outputs)
             else:
                 continue
             for edge, outputs in self._evaluate(x, plan.leaving[node]).items():
                 target = self.space.edges[edge].target
                 entering.setdefault(target, []).extend(outputs)
+        zero = x.new_zeros(self.space.channels, *x.shape[1:])
+        return spatial.concatenate([concatenated.get(node, zero) for node in self.space.outputs])
+
+
+def _summed(
+    z: Tensor | None, probe: Probe | None, cell: int, first: int, outputs: list[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """The sum of a node's terms, for the concatenation and for the edges that leave the node.
+
+    Args:
+        z: gates of all terms; None: 1.
+        probe: sees the terms' costs.
+        cell: the cell's index.
+        first: place of the first output among the terms.
+        outputs: K maps (C, B, H, W), in the order of the terms.
+    """
+    if z is not None:
+        z = z[first : first + len(outputs)]
+        outputs = [_Gated.apply(*pair) for pair in zip(outputs, z, strict=True)]  # type: ignore[no-untyped-call]
+    return _NodeSum.apply(z, probe, cell, first, *outputs)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class PartialCell(Cell):
+    """A cell of which one in `space.partial` channels goes through the ops of an edge (PC-DARTS).
+
+    The op O stands for X -> shuffle(O(first channels of X), the other channels of X), `none` too;
+    what passes the edge by is so weighted by the sum of the edge's gates. All edges into a node
+    shuffle alike, so it is done once, behind the sum.
+    """
+
+    def forward(
+        self, s0: Tensor, s1: Tensor, plan: Plan, gates: Tensor | None, probe: Probe | None
+    ) -> Tensor:
+        """Run the cell on the rectified outputs of the two cells before: (C_in, B, H, W)."""
+        width = self.space.channels // self.space.partial
+        entering: dict[int, list[Tensor]] = {}
+        past: dict[int, list[Tensor]] = {}
+        concatenated: dict[int, Tensor] = {}
+        first, first_past = 0, len(plan.slots)
+        for node in range(self.space.nodes + INPUTS):
+            if node < INPUTS:
+                x = spatial.pointwise((s0, s1)[node], self.preprocess[node])
+                x = spatial.batch_norm(x, self.eps)
+            elif node in past:
+                pairs = [_summed(gates, probe, self.index, first_past, past[node])]
+                first_past += len(past[node])
+                if node in entering:
+                    pairs.insert(0, _summed(gates, probe, self.index, first, entering[node]))
+                    first += len(entering[node])
+                else:
+                    none = pairs[0][0].new_zeros(width, *x.shape[1:])
+                    pairs.insert(0, (none, none))
+                concatenated[node], x = (
+                    spatial.shuffle(spatial.concatenate(list(maps)), self.space.partial)
+                    for maps in zip(*pairs, strict=True)
+                )
+            else:
+                continue
+            for edge, outputs in self._evaluate(x[:width], plan.leaving[node]).items():
+                target = self.space.edges[edge].target
+                entering.setdefault(target, []).extend(outputs)
+            for edge in plan.passed:
+                if self.space.edges[edge].source == node:
+                    past.setdefault(self.space.edges[edge].target, []).append(x[width:])
         zero = x.new_zeros(self.space.channels, *x.shape[1:])
         return spatial.concatenate([concatenated.get(node, zero) for node in self.space.outputs])
 
@@ -225,8 +286,9 @@ class Supernet(nn.Module):
         self.stem_shift = nn.Parameter(torch.zeros(stem))
         width = space.channels * len(space.outputs)
         widths = [stem, stem, *([width] * space.cells)]
+        kind = Cell if space.partial == 1 else PartialCell
         self.cells = nn.ModuleList(
-            Cell(space, i, (widths[i], widths[i + 1]), eps) for i in range(space.cells)
+            kind(space, i, (widths[i], widths[i + 1]), eps) for i in range(space.cells)
         )
         # For the hot path: typed, and a module takes its time to find another.
         self.layers: tuple[Cell, ...] = tuple(self.cells)  # type: ignore[arg-type]
@@ -287,11 +349,15 @@ class Supernet(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """The stem: images (B, channels, H, W) to a feature map (3 C, B, H, W)."""
-        if small.is_small(images):
+        if self._by_hand(images):
             weights = self.stem, self.stem_scale, self.stem_shift
             return small.Stem.apply(images, *weights, self.eps).permute(0, 3, 1, 2)  # type: ignore[no-any-return, no-untyped-call]
         x = spatial.stem(images, self.stem)
         return spatial.batch_norm(x, self.eps, self.stem_scale, self.stem_shift)
+
+    def _by_hand(self, x: Tensor) -> bool:
+        """Whether images or maps (..., H, W) are left to `wiring.space.small`."""
+        return self.space.partial == 1 and small.is_small(x)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -317,13 +383,16 @@ class Supernet(nn.Module):
         """
         plan = plan_of(self.space, draw.active)
         gates = None
-        if not draw.unit:
+        if not draw.unit or plan.passed:
             places = slot_places(self.space, draw.active, x.device)
             gates = draw.gates.flatten()[places].to(x.dtype)
+        if gates is not None and plan.passed:
+            past = draw.gates.sum(-1)[passed_places(self.space, draw.active, x.device)]
+            gates = torch.cat([gates, past.to(x.dtype)])
         learns = torch.is_grad_enabled() and self.classifier.requires_grad
         # What only asks for costs has to go back, too.
         asks = probe is not None and torch.is_grad_enabled() and not x.requires_grad and not learns
-        if small.is_small(x):
+        if self._by_hand(x):
             resting = resting_slots(plan, draw)
             run = small.Run(self, plan, gates, resting, probe, keep=torch.is_grad_enabled())
             anchor = x.new_zeros(()).requires_grad_() if asks else None

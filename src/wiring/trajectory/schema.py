@@ -67,7 +67,8 @@ WINDOW_FIELDS: dict[str, tuple[str, str]] = {
     "credit_path": ("LE", "sum_o Z C through intermediate edges, mean over the window"),
     "credit_skip": (
         "LE",
-        "Z C of skip_connect on intermediate edges; mean over the window",
+        "Z C of skip_connect, and of channels that pass by, on intermediate edges; mean over the "
+        "window",
     ),
     "credit_correct": ("", "credit of a correctly classified sample, all cells and edges; mean"),
     "credit_wrong": ("", "credit of a wrongly classified sample, all cells and edges; mean"),
