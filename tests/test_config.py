@@ -1036,6 +1036,36 @@ def test_overrides_and_variants_expand() -> None:
     }
 
 
+def test_overrides_of_a_variant_and_of_a_seed(tmp_path: Path) -> None:
+    """So a seed may have a space of its own; what it shares with the others is said once."""
+    overrides = [
+        {"variant": "cut", "set": {"train": {"epochs": 4}}},
+        {"variant": "cut", "seed": 1, "set": {"space": {"fix_edges": {"2-3": "none"}}}},
+        {"seed": 2, "set": {"space": {"delete_edges": ["0-2"]}}},
+    ]
+    changes = {
+        "experiments__E1__seeds": [0, 1, 2],
+        "experiments__E1__variants": {"free": {}, "cut": {}},
+        "experiments__E1__overrides": overrides,
+    }
+    every = read_study(study(tmp_path, **changes)).searches().values()
+    searches = [s for s in every if s.experiment == "E1"]
+    assert len(searches) == 2 * 2 * 2 * 3
+    for s in searches:
+        assert (s.train.epochs == 4) == (s.variant == "cut")
+        assert bool(s.space.fix_edges) == (s.variant == "cut" and s.seed == 1)
+        assert bool(s.space.delete_edges) == (s.seed == 2)
+    for field, value, expected in (
+        ("seed", 7, r"overrides\.1\.seed: matches no search: E1 has no 7, expected one of 0, 1, 2"),
+        ("variant", "cat", r"overrides\.1\.variant: .* no 'cat', expected one of cut, free"),
+        ("set", {"space": {"fix_edges": {"2-9": "none"}}}, r"overrides\.1\.set\.space\.fix_edges"),
+    ):
+        wrong = [overrides[0], {**overrides[1], field: value}, overrides[2]]
+        changes["experiments__E1__overrides"] = wrong
+        with pytest.raises(InputError, match=expected):
+            read_study(study(tmp_path, **changes))
+
+
 @given(spaces())
 def test_a_search_survives_its_canonical_text(space: SpaceConfig) -> None:
     search = SearchConfig(

@@ -25,6 +25,7 @@ from tools.captions import FOLDER, captions
 from wiring.config import OPS, ScaleConfig, SearchConfig
 from wiring.dynamics import TABLES, Dynamics
 from wiring.errors import InputError
+from wiring.figures.accuracy import draw_accuracy
 from wiring.figures.catalogue import entries, entry, figures_of, paths_of
 from wiring.figures.cell import FRAMES, _curve, animate_wiring, draw_wiring
 from wiring.figures.course import courses
@@ -389,6 +390,11 @@ def test_an_experiments_files_are_those_its_config_says(dynamics: Dynamics, tmp_
         assert drawn == set(paths_of(study, which))
     assert (tmp_path / "cut/interventions.svg").stat().st_size > 0
     assert not (tmp_path / "one/interventions.svg").exists(), "one variant is no intervention"
+    resting = {"methods": ["uniform"], "variants": {"free": {}, "cut": {"space": CUT}}}
+    resting["overrides"] = [{"set": {"alpha": {"lr": 0.0}}}]
+    for design, file in ((designs["cut"], "interventions.svg"), (resting, "accuracy.svg")):
+        shared = {path for path in paths_of(scale(**design), "E1") if "/" not in path}
+        assert shared == {file}, "what is compared is what learns, else accuracy"
     assert {"samples.svg", "phases.svg"} < {
         path.name for path in (tmp_path / "rest/E2_uniform_bi_digits").iterdir()
     }
@@ -582,6 +588,25 @@ def test_an_overview_of_sixteen_methods_can_be_read(dynamics: Dynamics, tmp_path
 def test_all_texts_of_interventions_can_be_read(dynamics: Dynamics, tmp_path: Path) -> None:
     tables = both(dynamics, f"{CONDITION}_free", f"{CONDITION}_cut")
     check(draw_interventions(tables, "free"), tmp_path / "figure.svg")
+
+
+def test_accuracy_is_a_dot_a_pair_of_searches(tmp_path: Path) -> None:
+    rest = [
+        config(method="uniform", alpha={"lr": 0.0}, seed=seed, variant=variant)
+        for seed in range(3)
+        for variant in ("free", "cut", "random-1")
+    ]
+    tables = tabulate(tmp_path, *((search, stays) for search in rest))
+    own = tables.searches
+    own["test_accuracy"] = 0.9 + 0.01 * own["seed"] * (own["variant"] == "cut")
+    figure = draw_accuracy(tables, "free")
+    (axes,) = panels(figure)
+    dots = next(line for line in axes.lines if line.get_alpha() == 0.6)
+    across, shown = curve(axes, "uniform, single, digits", dots)
+    np.testing.assert_allclose(across[::2], [0, 0, 0, 1, 1, 1], atol=2e-3)
+    np.testing.assert_allclose(shown[::2], [0, 0.01, 0.02, 0, 0, 0], atol=1e-6)
+    assert "free" not in {text.get_text() for text in axes.texts}
+    check(figure, tmp_path / "figure.svg")
 
 
 def test_nodes_are_ordered_as_numbers_and_known_by_their_class(tmp_path: Path) -> None:

@@ -206,6 +206,32 @@ def dynamics(
 
 
 @app.command()
+def retrain(
+    scale_file: ScaleFile,
+    experiment: ExperimentName,
+    out: Annotated[Path, typer.Option(help="The scale file to write.")],
+    results: Annotated[Path, typer.Option(help="Folder of all results.")] = Path("results"),
+    randoms: Annotated[int, typer.Option(help="Random cells a search.", min=1, max=100)] = 3,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs of each training; those of the search if absent.")
+    ] = None,
+) -> None:
+    """Write the scale file that trains alone the cells of an experiment's finished searches."""
+    scale = _study_with(scale_file, experiment)
+    from wiring.retrain import study, write
+    from wiring.trajectory import Trajectory
+
+    home = results / scale.scale / "experiments" / experiment / "trajectories"
+    ids = [one.id for one in scale.searches().values() if one.experiment == experiment]
+    found = [Trajectory.read(home / search) for search in ids]
+    content, left_out = study(scale, found, out.stem, randoms, epochs)
+    write(content, out)
+    for sentence in left_out:
+        typer.echo(sentence)
+    typer.echo(f"{out}: snakemake --config scale={out}")
+
+
+@app.command()
 def metrics(tables: Experiments, out: Out) -> None:
     """Write the headline numbers of each condition."""
     from wiring.dynamics import Dynamics, write_metrics

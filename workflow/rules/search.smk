@@ -26,7 +26,8 @@ TRAJECTORIES = {
     ]
     for experiment, conditions in DESIGN.items()
 }
-CONDITIONS = {name: searches[0] for all_ in DESIGN.values() for name, searches in all_.items()}
+SEARCHES_OF = {name: searches for all_ in DESIGN.values() for name, searches in all_.items()}
+CONDITIONS = {name: searches[0] for name, searches in SEARCHES_OF.items()}
 DATASETS = {name: expand(rules._dataset.output, dataset=name) for name in SCALE.datasets}
 # The most seeds of a job: a command line is not endless, and a large machine wants jobs.
 SEEDS_PER_JOB = int(config.get("seeds_per_job", 20))
@@ -43,8 +44,12 @@ def batches(experiment: str):
 
 @cache
 def condition_of(name: str) -> str:
-    """What a condition's searches have in common. Not their seeds: one more changes none of them."""
-    return CONDITIONS[name].model_copy(update={"seed": 0}).canonical
+    """What a condition's searches have in common. Not their seeds: one more changes none of them.
+
+    Where overrides name seeds, what each has for itself.
+    """
+    own = (search.model_copy(update={"seed": 0}).canonical for search in SEARCHES_OF[name])
+    return "\n".join(dict.fromkeys(own))
 
 
 def searches_of(wildcards, output) -> str:

@@ -63,17 +63,20 @@ class Contrast:
 def contrast(config: ClaimsConfig, dynamics: Dynamics) -> list[Contrast]:
     """Compare the variants of each design point that has the baseline among them.
 
+    Where alpha learns in none of them, all that is compared is accuracy on the test set.
+
     Args:
         config: names the baseline.
         dynamics: the tables; `searches`, `edges` and `readings` are read.
     """
     point = ["experiment", "method", "level", "dataset"]
-    searches = dynamics.searches[dynamics.searches["alpha_learns"]]
     last = dynamics.last_edges()
     late = dynamics.readings[dynamics.readings["reading"] == SETTLED]
     unfinished = set(late["search"][late["unfinished"] != ""])
     found = []
-    for keys, group in searches.groupby(point):
+    for keys, group in dynamics.searches.groupby(point):
+        learns = group["alpha_learns"]
+        group = group[learns] if learns.any() else group
         tables = {
             str(variant): _statistics(members, last)
             for variant, members in group.groupby("variant")
@@ -90,6 +93,8 @@ def contrast(config: ClaimsConfig, dynamics: Dynamics) -> list[Contrast]:
             moving = open_[variant] + open_[config.baseline]
             said = f"{moving} of the searches are unfinished" if moving else ""
             difference = (table - base).dropna(axis="columns", how="all")
+            if not learns.any():
+                difference = difference.filter(["test_accuracy"])
             for statistic in difference.columns:
                 values = difference[statistic].dropna()
                 low, high, method, note = interval(values.tolist(), config.confidence)

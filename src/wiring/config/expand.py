@@ -68,13 +68,17 @@ class Layer(NamedTuple):
 class Group(NamedTuple):
     """The searches of a condition before they are checked: they differ in their seed only.
 
+    An override of one seed makes a group of its own.
+
     Attributes:
         condition: which one.
         layers: what the file says of it; the later wins.
+        seeds: of the searches.
     """
 
     condition: Condition
     layers: tuple[Layer, ...]
+    seeds: tuple[int, ...] = ()
 
     def raw(self, seed: int) -> dict[str, Any]:
         """What the search of a seed is validated from."""
@@ -123,12 +127,18 @@ def groups(scale: ScaleConfig) -> Iterator[Group]:
                 layers.append(Layer(("methods", method), scale.methods[method]))
             if variant:
                 layers.append(Layer((*here, "variants", variant), experiment.variants[variant]))
-            layers += [
-                Layer((*here, "overrides", number, "set"), override.set)
-                for number, override in enumerate(experiment.overrides)
-                if override.matches(condition)
-            ]
-            yield Group(condition, tuple(layers))
+            together: dict[tuple[int, ...], list[int]] = {}
+            for seed in experiment.seeds:
+                meant = (
+                    n for n, o in enumerate(experiment.overrides) if o.matches(condition, seed)
+                )
+                together.setdefault(tuple(meant), []).append(seed)
+            for numbers, seeds in together.items():
+                own = (
+                    Layer((*here, "overrides", number, "set"), experiment.overrides[number].set)
+                    for number in numbers
+                )
+                yield Group(condition, (*layers, *own), tuple(seeds))
 
 
 def expand(scale: ScaleConfig) -> tuple[dict[str, SearchConfig], list[str]]:
@@ -149,10 +159,9 @@ def _checked(scale: ScaleConfig, found: dict[str, SearchConfig]) -> Iterator[Fau
     """What is wrong with the searches; fills in those that there are."""
     ids: dict[str, str] = {}
     for group in groups(scale):
-        seeds = scale.experiments[group.condition.experiment].seeds
         try:
             # Checked once, with the seed of the longest id; the others differ in nothing else.
-            checked = SearchConfig.model_validate(group.raw(max(seeds)))
+            checked = SearchConfig.model_validate(group.raw(max(group.seeds)))
         except ValidationError as error:
             yield from (group.stands(path, said) for path, said in faults(error))
             continue
@@ -162,7 +171,7 @@ def _checked(scale: ScaleConfig, found: dict[str, SearchConfig]) -> Iterator[Fau
                 "ops: none is all that may be taken on the way from the inputs to an output, "
                 "expected a network that sees its input",
             )
-        for seed in seeds:
+        for seed in group.seeds:
             search = checked.model_copy(update={"seed": seed})
             name = search.id
             other = ids.setdefault(name.casefold(), name)
@@ -189,7 +198,8 @@ def _unknown(scale: ScaleConfig) -> Iterator[Fault]:
             "method": experiment.methods,
             "level": experiment.levels,
             "dataset": experiment.datasets,
-            "variant": tuple(experiment.variants) or ("no variants",),
+            "variant": tuple(experiment.variants),
+            "seed": experiment.seeds,
         }
         for number, override in enumerate(experiment.overrides):
             for field, values in has.items():
@@ -198,7 +208,7 @@ def _unknown(scale: ScaleConfig) -> Iterator[Fault]:
                     yield (
                         (*here, "overrides", number, field),
                         f"matches no search: {name} has no {wanted!r}, expected one of "
-                        f"{', '.join(values)}",
+                        f"{', '.join(map(str, values)) or 'none: it has no variants'}",
                     )
     for section, names in (("datasets", scale.datasets), ("methods", scale.methods)):
         used = {name for each in scale.experiments.values() for name in getattr(each, section)}

@@ -41,12 +41,13 @@ class Override(Model):
     level: Level | None = None
     dataset: Name | None = None
     variant: Name | None = None
+    seed: Seed | None = None
     set: Settings
 
-    def matches(self, condition: Condition) -> bool:
-        """Whether the searches of a condition are meant."""
-        wanted = (self.method, self.level, self.dataset, self.variant)
-        has = (condition.method, condition.level, condition.dataset, condition.variant)
+    def matches(self, condition: Condition, seed: int) -> bool:
+        """Whether the search of a condition and seed is meant."""
+        wanted = (self.method, self.level, self.dataset, self.variant, self.seed)
+        has = (condition.method, condition.level, condition.dataset, condition.variant, seed)
         return all(want in (None, value) for want, value in zip(wanted, has, strict=True))
 
 

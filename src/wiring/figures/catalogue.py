@@ -23,11 +23,18 @@ class Design(NamedTuple):
         variants: their names.
         baseline: the one that the others are compared with.
         measures_regime: whether alpha rests in it, so that others are chosen by it.
+        learn: whether alpha learns in some of its searches.
     """
 
     variants: frozenset[str]
     baseline: str
     measures_regime: bool
+    learn: bool
+
+    @property
+    def compared(self) -> bool:
+        """Whether the baseline and others are there."""
+        return self.baseline in self.variants and len(self.variants) > 1
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,16 @@ EXPERIMENT: tuple[Entry[Design], ...] = (
         "A dot a search; the first column has no intervention.",
         "experiment",
         "wiring.figures.interventions:draw_interventions",
-        lambda design: design.baseline in design.variants and len(design.variants) > 1,
+        lambda design: design.compared and design.learn,
+        takes=("baseline",),
+    ),
+    Entry(
+        "accuracy.svg",
+        "Test accuracy of each variant, less that of the baseline",
+        "A dot two searches of one seed, where no alpha learns; the bar is the mean over seeds.",
+        "experiment",
+        "wiring.figures.accuracy:draw_accuracy",
+        lambda design: design.compared and not design.learn,
         takes=("baseline",),
     ),
 )
@@ -205,6 +221,7 @@ def shared_by(scale: ScaleConfig, experiment: str) -> tuple[Entry[Design], ...]:
         frozenset(map(str, scale.experiments[experiment].variants)),
         scale.claims.baseline,
         scale.regime is not None and experiment in scale.regime.experiments,
+        any(map(_learns, conditions_of(scale, experiment).values())),
     )
     return tuple(one for one in EXPERIMENT if one.wanted(design))
 
