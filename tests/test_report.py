@@ -196,7 +196,8 @@ def test_every_figure_has_its_own_description(pages: dict[str, Page]) -> None:
 
 def test_every_figure_has_a_title() -> None:
     drawn = {path.rpartition("/")[2] for path in paths_of(scale(), "E1")}
-    assert drawn == {one.file for one in (*CONDITION, *EXPERIMENT_WIDE)}
+    instead = {"accuracy.svg"}  # of interventions.svg, where no alpha learns
+    assert drawn == {one.file for one in (*CONDITION, *EXPERIMENT_WIDE)} - instead
 
 
 def test_the_story_has_the_papers_order(pages: dict[str, Page]) -> None:
