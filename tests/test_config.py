@@ -1041,7 +1041,7 @@ def test_overrides_of_a_variant_and_of_a_seed(tmp_path: Path) -> None:
     overrides = [
         {"variant": "cut", "set": {"train": {"epochs": 4}}},
         {"variant": "cut", "seed": 1, "set": {"space": {"fix_edges": {"2-3": "none"}}}},
-        {"seed": 2, "set": {"space": {"delete_edges": ["0-2"]}}},
+        {"seed": 2, "set": {"space": {"forbid_ops": {"0-2": ["none"]}}}},
     ]
     changes = {
         "experiments__E1__seeds": [0, 1, 2],
@@ -1054,9 +1054,11 @@ def test_overrides_of_a_variant_and_of_a_seed(tmp_path: Path) -> None:
     for s in searches:
         assert (s.train.epochs == 4) == (s.variant == "cut")
         assert bool(s.space.fix_edges) == (s.variant == "cut" and s.seed == 1)
-        assert bool(s.space.delete_edges) == (s.seed == 2)
+        assert bool(s.space.forbid_ops) == (s.seed == 2)
     for field, value, expected in (
         ("seed", 7, r"overrides\.1\.seed: matches no search: E1 has no 7, expected one of 0, 1, 2"),
+        ("set", {"train": {"epochs": 3}}, r"overrides\.1: set: for one seed expected space\.fix"),
+        ("set", {"space": {"cells": 3}}, r"overrides\.1: set: .*and nothing else"),
         ("variant", "cat", r"overrides\.1\.variant: .* no 'cat', expected one of cut, free"),
         ("set", {"space": {"fix_edges": {"2-9": "none"}}}, r"overrides\.1\.set\.space\.fix_edges"),
     ):

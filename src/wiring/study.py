@@ -73,12 +73,12 @@ def _methods(scale: ScaleConfig) -> Iterator[Fault]:
 
 def _lengths(scale: ScaleConfig, sizes: dict[str, dict[Level, tuple[int, ...]]]) -> Iterator[Fault]:
     """Batches that are not filled or of one sample, windows without a step, ends out of reach."""
-    conditions = {group.condition: group for group in groups(scale)}
-    firsts = {search.condition: search for search in scale.searches().values()}
-    for condition, search in firsts.items():
+    searches = scale.searches()
+    for group in groups(scale):
+        search = searches[f"{group.condition}_s{group.seeds[0]}"]
         if search.dataset not in sizes:
             continue  # itself at fault, or not there
-        group, train = conditions[condition], search.train
+        train = search.train
         splits = sizes[search.dataset][search.level]
         samples = min(splits)
         if train.batch_size > samples:

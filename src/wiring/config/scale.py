@@ -35,7 +35,11 @@ def _distinct(names: dict[str, Any]) -> dict[str, Any]:
 
 
 class Override(Model):
-    """Settings for some of an experiment's searches: those that match every named field."""
+    """Settings for some of an experiment's searches: those that match every named field.
+
+    Tables, figures and jobs are of conditions, so the seeds of one may differ in what is taken on
+    an edge, and in nothing else.
+    """
 
     method: MethodName | None = None
     level: Level | None = None
@@ -43,6 +47,18 @@ class Override(Model):
     variant: Name | None = None
     seed: Seed | None = None
     set: Settings
+
+    @model_validator(mode="after")
+    def _of_a_seed(self) -> Override:
+        space = self.set.get("space")
+        own = {"fix_edges", "forbid_ops"}
+        fits = set(self.set) == {"space"} and isinstance(space, dict) and set(space) <= own
+        if self.seed is not None and not fits:
+            raise ValueError(
+                "set: for one seed expected space.fix_edges or space.forbid_ops and nothing else: "
+                "the seeds of a condition are alike in the rest"
+            )
+        return self
 
     def matches(self, condition: Condition, seed: int) -> bool:
         """Whether the search of a condition and seed is meant."""
