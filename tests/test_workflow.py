@@ -306,6 +306,7 @@ SEEDS = "datasets: [digits]\n    seeds: [0, 1]\n"
             {"_dataset": 1, **searching(*EXPERIMENTS)},
         ),
         ("scale: smoke", "scale: smoke\nclaims: {thresholds: {growth: 0.06}}", JUDGING),
+        ("scale: smoke", "scale: smoke\nreadings: {bi: 2.0}", following(*EXPERIMENTS)),
         ("scale: smoke", "scale: smoke\nreport: {snapshots: [0.5]}", DRAWING),
         ("scale: smoke", "# A comment.\nscale: smoke", NOTHING),
         ("epochs: 2,", "epochs:   2 ,", NOTHING),
@@ -313,7 +314,7 @@ SEEDS = "datasets: [digits]\n    seeds: [0, 1]\n"
     ],
     ids=[
         *("rate", "override", "method", "intervention", "epochs", "noise"),
-        *("threshold", "snapshots", "comment", "blanks", "title"),
+        *("threshold", "reading", "snapshots", "comment", "blanks", "title"),
     ],
 )
 def test_a_change_of_the_scale_reruns_what_it_touches(
