@@ -9,6 +9,7 @@ import errno
 import logging
 import os
 import signal
+import subprocess
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -16,7 +17,7 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 from typer.core import TyperGroup
 
-from wiring.config import DatasetConfig, ScaleConfig, SearchConfig, twins
+from wiring.config import DatasetConfig, RunConfig, ScaleConfig, SearchConfig, twins
 from wiring.config.model import Model
 from wiring.config.plugins import METHODS, names
 from wiring.errors import InputError
@@ -314,6 +315,92 @@ def report(
     from wiring.report import write
 
     write(read_study(scale_file), results, out)
+
+
+@app.command()
+def audit(
+    methods: Annotated[list[str], typer.Argument(help="Methods, built-in or of other packages.")],
+    against: Annotated[
+        str | None, typer.Option(help="Methods that they are held against, with commas.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="A source, FILE:NAME of a scale file's dataset, or a dataset as JSON."),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="As many as fit, if absent.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="Budget. [default: 15]")] = None,
+    cores: Annotated[int | None, typer.Option(min=1, help="All, if absent.")] = None,
+    name: Annotated[str | None, typer.Option(help="Of the audit; the methods', if absent.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Write the scale file only.")] = False,
+) -> None:
+    """Say what a method's wiring does and why, beside other methods: plan, run, write one page."""
+    # They count only before torch is imported.
+    os.environ.update(RunConfig().environment)
+    from wiring.audit.design import AGAINST, FOLDER, data_of, named
+
+    own = list(dict.fromkeys(methods))
+    if "uniform" in (*own, *(against or "").split(",")):
+        raise InputError("uniform never learns: expected methods whose wiring evolves")
+    if against is None:
+        others = [method for method in AGAINST if method not in own]
+    else:
+        others = list(dict.fromkeys(filter(None, against.split(","))))
+    if both := [method for method in others if method in own]:
+        raise InputError(f"--against: {both[0]} is audited itself, expected other methods")
+    check([*own, *others])
+    called = named(name or "-".join(own))
+    path = FOLDER / f"{called}.yaml"
+    used = cores or os.cpu_count() or 1
+    if not path.exists():
+        from wiring.audit.run import Budget, planned
+
+        budget = Budget(minutes or 15.0, used, seeds)
+        planned(called, own, others, data_of(data), budget, CACHE)
+    elif (against, data, seeds, minutes) != (None, None, None, None):
+        raise InputError(
+            f"{path}: is there and says all this: edit it, delete it, or give a --name"
+        )
+    else:
+        MESSAGES.info("%s is there and is run as it stands", path)
+    if plan:
+        typer.echo(path)
+        return
+    from wiring.audit.run import run
+
+    scale = read_study(path)
+    try:
+        run(path, used)
+    except subprocess.CalledProcessError:
+        _end(f"{path}: not finished; the same command goes on from there", FAILED)
+    from wiring.report import audit_lines
+
+    root = Path("results") / scale.scale
+    for line in audit_lines(scale, root):
+        typer.echo(line)
+    typer.echo(root / "audit.html")
+
+
+@app.command()
+def charges(scale_file: ScaleFile, out: Out) -> None:
+    """Ask each method of a scale to which costs its alpha answers."""
+    scale = read_study(scale_file)
+    from wiring.methods.ask import charge
+    from wiring.methods.charge import write
+
+    firsts = {search.method: search for search in reversed(scale.searches().values())}
+    write({name: charge(name, one.method_settings) for name, one in firsts.items()}, out)
+
+
+@app.command()
+def answers(
+    scale_file: ScaleFile,
+    results: Annotated[Path, typer.Option(help="Folder of the scale's results.")],
+    out: Out,
+) -> None:
+    """Write the page of the methods that a scale file's `audit` names."""
+    from wiring.report import write_audit
+
+    write_audit(read_study(scale_file), results, out)
 
 
 @app.command()

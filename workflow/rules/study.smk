@@ -1,5 +1,5 @@
 # The whole study, made from what its experiments have.
-from wiring.figures.catalogue import STUDY
+from wiring.figures.catalogue import of_study
 
 ALL_TABLES = expand(rules._tables.output, experiment=EXPERIMENTS)
 
@@ -15,7 +15,7 @@ rule _overview:
                 category="Overview",
                 labels={"figure": Path(one.file).stem},
             )
-            for one in STUDY
+            for one in of_study(SCALE)
         ],
     log:
         f"{LOGS}/overview.log",

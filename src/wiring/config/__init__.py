@@ -5,7 +5,7 @@ from wiring.config.load import load_scale
 from wiring.config.model import Level
 from wiring.config.readings import ReadingsConfig
 from wiring.config.regime import RegimeConfig, twins
-from wiring.config.scale import ClaimsConfig, Experiment, ReportConfig, ScaleConfig
+from wiring.config.scale import AuditConfig, ClaimsConfig, Experiment, ReportConfig, ScaleConfig
 from wiring.config.search import (
     AlphaConfig,
     AugmentConfig,
@@ -23,6 +23,7 @@ __all__ = [
     "INPUTS",
     "OPS",
     "AlphaConfig",
+    "AuditConfig",
     "AugmentConfig",
     "ClaimsConfig",
     "Condition",

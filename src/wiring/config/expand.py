@@ -215,6 +215,12 @@ def _unknown(scale: ScaleConfig) -> Iterator[Fault]:
         for name in names:
             if name not in used and not missing:
                 yield (section, name), "no experiment uses it"
+    if scale.audit is not None:
+        run = {name for each in scale.experiments.values() for name in each.methods}
+        for part in ("methods", "against"):
+            for number, method in enumerate(getattr(scale.audit, part)):
+                if method not in run:
+                    yield ("audit", part, number), f"no experiment uses {method}"
     variants = {name for each in scale.experiments.values() for name in each.variants}
     levels = {level for each in scale.experiments.values() for level in each.levels}
     for level in ("single", "bi"):

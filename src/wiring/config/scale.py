@@ -118,6 +118,25 @@ class ClaimsConfig(Model):
     baseline: Name = "free"
 
 
+class AuditConfig(Model):
+    """What the audit's page is about; `wiring audit` writes such a file.
+
+    Attributes:
+        methods: the methods whose wiring is explained.
+        against: the methods that they are held against.
+    """
+
+    methods: tuple[MethodName, ...] = Field(min_length=1, strict=False)
+    against: tuple[MethodName, ...] = Field((), strict=False)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> AuditConfig:
+        for method in {*self.methods, *self.against}:
+            if (*self.methods, *self.against).count(method) > 1:
+                raise ValueError(f"{method} stands twice, expected each method once")
+        return self
+
+
 class ScaleConfig(Model):
     """A scale file: datasets, what searches share, and the experiments.
 
@@ -131,6 +150,7 @@ class ScaleConfig(Model):
         readings: when the results are read.
         claims: what judges the results.
         regime: where settings are measured before searches are chosen; none when absent.
+        audit: the methods that a page of its own is about; none when absent.
     """
 
     scale: Name
@@ -142,6 +162,7 @@ class ScaleConfig(Model):
     readings: ReadingsConfig = ReadingsConfig()
     claims: ClaimsConfig = ClaimsConfig()
     regime: RegimeConfig | None = None
+    audit: AuditConfig | None = None
     _searches: dict[str, SearchConfig] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")

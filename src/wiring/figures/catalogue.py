@@ -190,6 +190,15 @@ STUDY: tuple[Entry[ScaleConfig], ...] = (
         "wiring.figures.overview:draw_all",
         _always,
     ),
+    Entry(
+        "courses.svg",
+        "P(taken) over the search, all methods",
+        "1 - P(none), mean over seeds and over the input edges (left) and the intermediate edges "
+        "(right).",
+        "study",
+        "wiring.figures.courses:draw_courses",
+        lambda scale: scale.audit is not None,
+    ),
 )
 """The figures over all experiments."""
 
@@ -213,6 +222,11 @@ def entry(file: str) -> Entry[Any]:
 def figures_of(search: SearchConfig) -> tuple[Entry[SearchConfig], ...]:
     """The figures of a search's condition: what was recorded decides."""
     return tuple(one for one in CONDITION if one.wanted(search))
+
+
+def of_study(scale: ScaleConfig) -> tuple[Entry[ScaleConfig], ...]:
+    """The figures over all experiments of a scale."""
+    return tuple(one for one in STUDY if one.wanted(scale))
 
 
 def shared_by(scale: ScaleConfig, experiment: str) -> tuple[Entry[Design], ...]:

@@ -13,12 +13,12 @@ BI = "bi-level searches whose alpha learns"
 
 def single_level(searches: pd.DataFrame) -> pd.Series[bool]:
     """Single-level searches whose alpha learns and that have a free edge."""
-    return _learns(searches) & (searches["level"] == "single")
+    return learns(searches) & (searches["level"] == "single")
 
 
 def bi_level(searches: pd.DataFrame) -> pd.Series[bool]:
     """Bi-level searches whose alpha learns and that have a free edge."""
-    return _learns(searches) & (searches["level"] == "bi")
+    return learns(searches) & (searches["level"] == "bi")
 
 
 def uniform(searches: pd.DataFrame) -> pd.Series[bool]:
@@ -45,7 +45,8 @@ def everywhere(searches: pd.DataFrame) -> pd.Series[bool]:
     return searches["search"].notna()
 
 
-def _learns(searches: pd.DataFrame) -> pd.Series[bool]:
+def learns(searches: pd.DataFrame) -> pd.Series[bool]:
+    """Searches of either level whose alpha learns and that have a free edge."""
     return searches["alpha_learns"] & (searches["edges_free"] > 0)
 
 

@@ -9,7 +9,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     "claims": ("wiring.claims.judgement",),
     "figures": ("wiring.figures.draw",),
-    "report": ("wiring.report.write",),
+    "charges": ("wiring.methods.ask",),
+    "report": ("wiring.report.write", "wiring.report.audit"),
 }
 """Stage -> the modules that its command calls; what they import is found, not listed."""
 

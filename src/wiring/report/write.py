@@ -43,7 +43,7 @@ def write(scale: ScaleConfig, results: Path, out: Path) -> None:
     homes = [results / "experiments" / name for name in scale.experiments]
     dynamics = Dynamics.read(*(home / "tables" for home in homes), tables=("searches",))
     found = read(*(home / "claims.json" for home in homes))
-    _render(
+    render(
         "index.html.j2",
         out,
         page_of=lambda experiment: f"experiments/{quote(experiment)}/index.html",
@@ -108,7 +108,7 @@ def write_page(
         for figure in drawn.get("", [])
     ]
     found = read(claims)
-    _render(
+    render(
         "experiment.html.j2",
         out,
         page_of=lambda name: "" if name == experiment else f"../{quote(name)}/index.html",
@@ -122,7 +122,14 @@ def write_page(
     )
 
 
-def _render(template: str, out: Path, **values: Any) -> None:
+def render(template: str, out: Path, **values: Any) -> None:
+    """Fill a template of this package and write the page.
+
+    Args:
+        template: its file.
+        out: the HTML file to write.
+        values: what it asks for.
+    """
     environment = Environment(
         loader=PackageLoader("wiring.report", "."),
         autoescape=True,

@@ -1,0 +1,158 @@
+"""The scale file of an audit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from wiring.audit.budget import Plan
+from wiring.config import DatasetConfig, Level, ScaleConfig, load_scale
+from wiring.config.model import Name
+from wiring.config.plugins import SOURCES, names
+from wiring.errors import InputError
+
+FOLDER = Path("audits")
+"""Where the scale files of audits lie."""
+LEVELS: tuple[Level, ...] = ("single", "bi")
+BATCH, RATE = 48, 0.01
+AGAINST = ("dsnas", "darts")
+METHODS: dict[str, dict[str, Any]] = {
+    "dsnas": {"alpha": {"grad_clip": 10.0, "cost_clamp": 5.0}},
+    "proxylessnas": {"alpha": {"grad_clip": 10.0, "cost_clamp": 5.0}},
+    "snas": {"alpha": {"grad_clip": 10.0}},
+    "gaea": {"alpha": {"lr": 0.1}},
+    "uniform": {"alpha": {"lr": 0.0, "init_std": 0.0}},
+}
+"""Settings of some methods: the published protocol's, and where alpha's rate means another thing.
+"""
+NOISY = {"source": "digits", "test_fraction": 0.2, "label_noise": 0.4}
+"""Digits of which some labels are wrong: on held-out samples loss stays above entropy."""
+
+
+class Data(NamedTuple):
+    """A dataset and the name that a scale file gives it."""
+
+    name: str
+    config: DatasetConfig
+
+
+def data_of(text: str | None) -> Data:
+    """The dataset that the command line means.
+
+    Args:
+        text: a source, `FILE:NAME` for a dataset of a scale file, or a dataset as JSON; the noisy
+            digits when absent.
+
+    Raises:
+        InputError: there is none such.
+    """
+    if text is None:
+        return Data("digits-noisy", DatasetConfig.model_validate(NOISY))
+    file, _, name = text.rpartition(":")
+    if text.lstrip().startswith("{"):
+        try:
+            return Data("data", DatasetConfig.model_validate(json.loads(text)))
+        except ValueError as error:
+            said = error if isinstance(error, ValidationError) else None
+            if said is not None:
+                raise InputError.from_validation("--data", said) from None
+            raise InputError(f"--data: not valid JSON: {error}") from None
+    if file:
+        datasets = load_scale(Path(file)).datasets
+        if name not in datasets:
+            known = ", ".join(datasets)
+            raise InputError(f"--data: {file} has no dataset {name!r}, expected one of {known}")
+        return Data(name, datasets[name])
+    if text not in names(SOURCES):
+        known = ", ".join(names(SOURCES))
+        raise InputError(
+            f"--data: unknown source {text!r}, expected one of {known}, FILE:NAME for a dataset of "
+            "a scale file, or a dataset as JSON"
+        )
+    for fraction in ({}, {"test_fraction": 0.2}):
+        try:
+            return Data(text, DatasetConfig.model_validate({"source": text, **fraction}))
+        except ValidationError as error:
+            last = error
+    raise InputError.from_validation("--data", last)
+
+
+def named(name: str) -> str:
+    """A name that becomes a file's and a folder's.
+
+    Raises:
+        InputError: it cannot.
+    """
+    try:
+        return TypeAdapter(Name).validate_python(name)
+    except ValidationError:
+        raise InputError(
+            f"--name: {name!r}, expected at most 64 letters, digits, `_`, `.` and `-`"
+        ) from None
+
+
+def design(
+    name: str, methods: Sequence[str], against: Sequence[str], data: Data, batch: int, plan: Plan
+) -> dict[str, Any]:
+    """A scale of the searches that explain the methods, as its file has it.
+
+    Args:
+        name: of the scale.
+        methods: that are audited.
+        against: that they are held against.
+        data: what they train on.
+        batch: samples a step.
+        plan: length and seeds.
+    """
+    everyone = [*methods, *against]
+    single, bi = plan.epochs["single"], plan.epochs["bi"]
+    seeds = range(plan.seeds)
+    wiring: dict[str, Any] = {
+        "title": "How the wiring evolves",
+        "methods": everyone,
+        "levels": list(LEVELS),
+        "datasets": [data.name],
+        "seeds": list(seeds),
+    }
+    if bi != single:
+        wiring["overrides"] = [{"level": "bi", "set": {"train": {"epochs": bi}}}]
+    settings = {method: METHODS[method] for method in (*everyone, "uniform") if method in METHODS}
+    return {
+        "scale": name,
+        "datasets": {data.name: data.config.model_dump(mode="json", exclude_defaults=True)},
+        "defaults": {
+            "space": {"cells": 4, "nodes": 2, "channels": 8},
+            "alpha": {"lr": RATE},
+            "train": {"epochs": single, "batch_size": batch},
+            "run": {"threads": 1, "memory_mb": 2000},
+        },
+        "methods": settings,
+        "experiments": {
+            "A1": wiring,
+            "A2": {
+                "title": "What an op costs where alpha rests",
+                "methods": ["uniform"],
+                "levels": ["single"],
+                "datasets": [data.name],
+                "seeds": list(seeds),
+            },
+        },
+        "audit": {"methods": list(methods), "against": list(against)},
+    }
+
+
+def written(raw: dict[str, Any], remarks: Sequence[str]) -> str:
+    """The file's text.
+
+    Args:
+        raw: what :func:`design` gives.
+        remarks: lines that stand at its top.
+    """
+    ScaleConfig.model_validate(raw)
+    head = "".join(f"# {remark}\n" for remark in remarks)
+    return head + yaml.safe_dump(raw, sort_keys=False, default_flow_style=None, width=100)

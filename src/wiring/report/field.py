@@ -1,0 +1,90 @@
+"""The table of the field: a row a method, a column a pattern on some data, effect and interval."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from wiring.claims.judge import Verdict
+from wiring.patterns import CLAIMS, STATISTICS
+
+PATTERNS_SHOWN = ("P1", "P2", "P2-shape", "P3", "M-charge")
+"""Claims of what alpha makes of the wiring, in the order of the columns."""
+
+
+class Column(NamedTuple):
+    """A claim where it was judged."""
+
+    claim: str
+    level: str
+    dataset: str
+    variant: str
+
+
+class Field(NamedTuple):
+    """What was judged, by column and method.
+
+    Attributes:
+        columns: in the order of the claims, then of their first verdict.
+        rows: method -> a verdict a column; None where there is none.
+    """
+
+    columns: tuple[Column, ...]
+    rows: dict[str, tuple[Verdict | None, ...]]
+
+
+def of_alpha(claim: str) -> bool:
+    """Whether a claim is of what alpha made of the wiring: nothing where it barely moved."""
+    return STATISTICS[CLAIMS[claim].statistic].of_alpha
+
+
+def field(verdicts: Sequence[Verdict], methods: Sequence[str]) -> Field:
+    """Arrange verdicts by method and pattern.
+
+    Args:
+        verdicts: of one or several experiments, by claim.
+        methods: the rows, in their order; one without a verdict has an empty row.
+    """
+    shown = [
+        verdict
+        for verdict in verdicts
+        if verdict.claim in PATTERNS_SHOWN and verdict.method in methods
+    ]
+    found = {(_column(verdict), verdict.method): verdict for verdict in shown}
+    columns = tuple(
+        sorted(
+            dict.fromkeys(_column(verdict) for verdict in shown),
+            key=lambda column: PATTERNS_SHOWN.index(column.claim),
+        )
+    )
+    rows = {method: tuple(found.get((column, method)) for column in columns) for method in methods}
+    return Field(columns, rows)
+
+
+def markdown(table: Field, silent: Collection[str] = ()) -> str:
+    """The table for a page in Markdown.
+
+    Args:
+        table: what was judged.
+        silent: conditions of which nothing can be said.
+    """
+    heads = [" ".join(filter(None, column)) for column in table.columns]
+    lines = [f"| method | {' | '.join(heads)} |", f"| --- |{' --- |' * len(heads)}"]
+    for method, verdicts in table.rows.items():
+        cells = [_cell(verdict, silent) for verdict in verdicts]
+        lines.append(f"| {method} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _column(verdict: Verdict) -> Column:
+    return Column(verdict.claim, verdict.level, verdict.dataset, verdict.variant)
+
+
+def _cell(verdict: Verdict | None, silent: Collection[str]) -> str:
+    if verdict is None:
+        return ""
+    if verdict.condition in silent and of_alpha(verdict.claim):
+        return "nothing can be said"
+    ends = (verdict.low, verdict.high)
+    interval = "" if None in ends else f" ({ends[0]:.2g} to {ends[1]:.2g})"
+    return f"{verdict.effect:.2g}{interval}, {verdict.verdict}"
