@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import subprocess
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -31,6 +32,23 @@ CACHE = Path(".cache")
 MESSAGES = logging.getLogger("wiring")
 
 M = TypeVar("M", bound=Model)
+
+
+class Form(StrEnum):
+    """Forms of a trajectory for other programs."""
+
+    csv = "csv"
+    npz = "npz"
+    darts = "darts"
+    json = "json"
+
+
+class Keep(StrEnum):
+    """Which edges a cell keeps."""
+
+    own = "own"
+    strongest = "strongest"
+    two_inputs = "two_inputs"
 
 
 class _Commands(TyperGroup):
@@ -189,6 +207,36 @@ def verify(
     for trajectory in trajectories:
         Trajectory.read(trajectory)
     typer.echo(f"{len(trajectories)} trajectories are what their manifests say")
+
+
+@app.command()
+def export(
+    trajectory: Annotated[Path, typer.Argument(help="Folder that a search wrote.")],
+    to: Annotated[Form, typer.Option(help="The form.")],
+    out: Annotated[
+        Path | None, typer.Option(help="What to write; replaced whole. The terminal, if absent.")
+    ] = None,
+    keep: Annotated[Keep, typer.Option(help="Which edges DARTS's form keeps.")] = Keep.own,
+) -> None:
+    """Write a search in a form that other programs read."""
+    if out is None and to in (Form.csv, Form.npz):
+        raise InputError(f"--out: expected the {'folder' if to == Form.csv else 'file'} to write")
+    if keep != Keep.own and to != Form.darts:
+        raise InputError("--keep: only DARTS's form asks for it, expected --to darts")
+    from wiring.files import atomic_file
+    from wiring.trajectory import Trajectory
+    from wiring.trajectory.export import as_json, genotype, to_csv, to_npz
+
+    found = Trajectory.read(trajectory)
+    if out is not None and to in (Form.csv, Form.npz):
+        (to_csv if to == Form.csv else to_npz)(found, out)
+        return
+    text = genotype(found, keep.value) if to == Form.darts else as_json(found)
+    if out is None:
+        typer.echo(text)
+        return
+    with atomic_file(out) as file:
+        file.write_text(text + "\n", encoding="utf-8")
 
 
 @app.command()
