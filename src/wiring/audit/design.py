@@ -19,7 +19,7 @@ from wiring.errors import InputError
 FOLDER = Path("audits")
 """Where the scale files of audits lie."""
 LEVELS: tuple[Level, ...] = ("single", "bi")
-BATCH, RATE = 48, 0.01
+CELLS, CHANNELS, BATCH, RATE = 4, 8, 48, 0.01
 AGAINST = ("dsnas", "darts")
 METHODS: dict[str, dict[str, Any]] = {
     "dsnas": {"alpha": {"grad_clip": 10.0, "cost_clamp": 5.0}},
@@ -126,7 +126,7 @@ def design(
         "scale": name,
         "datasets": {data.name: data.config.model_dump(mode="json", exclude_defaults=True)},
         "defaults": {
-            "space": {"cells": 4, "nodes": 2, "channels": 8},
+            "space": {"cells": CELLS, "nodes": 2, "channels": CHANNELS},
             "alpha": {"lr": RATE},
             "train": {"epochs": single, "batch_size": batch},
             "run": {"threads": 1, "memory_mb": 2000},

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wiring.audit.budget import Pair, Plan, Timing, plan
-from wiring.audit.design import FOLDER, LEVELS, Data, design, written
+from wiring.audit.design import BATCH, FOLDER, LEVELS, Data, design, written
 from wiring.audit.timing import timed
 from wiring.config import Level, SearchConfig
 from wiring.config.scale import ScaleConfig
@@ -65,7 +65,7 @@ def planned(
     """
     sizes = check_dataset(data.config, f"datasets.{data.name}")
     smallest = {level: min(splits) for level, splits in sizes.items()}
-    batch = min(48, *smallest.values())
+    batch = min(BATCH, *smallest.values())
     steps: dict[Level, int] = {level: smallest[level] // batch for level in LEVELS}
     trial = design(name, methods, against, data, batch, Plan(dict.fromkeys(LEVELS, 1), 1, 0.0))
     searches = ScaleConfig.model_validate(trial).searches()

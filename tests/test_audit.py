@@ -1,0 +1,482 @@
+"""The audit: who pays, budget, answers, differences, and the whole of a small one."""
+
+# ruff: noqa: ARG001, ARG002, ARG005 (a course takes edge and time, whether it looks at them or not)
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import subprocess
+import sys
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from tests import synthetic
+from tests.synthetic import fails, grows, stays, write_search
+from wiring.audit import budget
+from wiring.audit.budget import Timing, makespan, plan
+from wiring.audit.design import METHODS, data_of, design, written
+from wiring.claims.answers import NOTHING, answers, moved
+from wiring.claims.judgement import read as read_claims
+from wiring.claims.judgement import write as write_claims
+from wiring.claims.paired import differences
+from wiring.cli import BAD_INPUT, app
+from wiring.config import AuditConfig, ClaimsConfig, ScaleConfig, load_scale, plugins
+from wiring.dynamics import Dynamics, build
+from wiring.errors import InputError
+from wiring.figures.draw import draw_overview
+from wiring.methods import charge as charges
+from wiring.methods.ask import charge, charge_of
+from wiring.methods.charge import Charge
+from wiring.methods.common import probabilities, sample, strongest
+from wiring.report import audit_lines, write_audit
+from wiring.report.field import field, markdown
+from wiring.trajectory import Trajectory
+
+ROOT = Path(__file__).parents[1]
+OBEYS = Charge(1.0, 0.0, 0.1, pushed=False, keeps_none=True, decides=False)
+LEVELS = {"single": 20, "bi": 10}
+
+
+# Who pays.
+
+
+def test_of_the_built_in_methods_only_proxylessnas_pays_for_what_it_does_not_take() -> None:
+    names = [name for name in plugins.built_in(plugins.METHODS) if name != "uniform"]
+    found = {name: charge(name) for name in names}
+    assert {name for name, one in found.items() if one.untaken > 0} == {"proxylessnas"}
+    # Of a pair with equal weights each op's cost counts alike, and one of the two is open.
+    assert found["proxylessnas"].untaken == pytest.approx(0.5, abs=0.05)
+    assert found["proxylessnas"].evaluated == 2
+    assert all(one.none_gains > 0 for one in found.values())
+    assert {name for name, one in found.items() if one.decides} == {"sgas", "darts-pt"}
+    assert {name for name, one in found.items() if not one.keeps_none} == {"fairdarts"}
+    assert {name for name, one in found.items() if one.pushed} == {
+        *("beta-darts", "drnas", "fairdarts")
+    }
+
+
+def test_a_gain_of_none_by_hand() -> None:
+    """DARTS at alpha 0: dZ_none = -p (0 - 7p) and the others' dZ = -p (1 - 7p), p = 1/8."""
+    p = 1 / 8
+    assert charge("darts").none_gains == pytest.approx(p * 7 * p + p * (1 - 7 * p), rel=1e-5)
+    assert charge("gaea").none_gains == pytest.approx(1, rel=1e-5)
+
+
+def test_a_method_that_pays_for_everything_that_it_did_not_take() -> None:
+    class Jealous:
+        def draw(self, alpha: Any, candidates: Any, generator: Any, context: Any) -> Any:
+            draw = sample(probabilities(alpha.detach(), candidates), generator)
+            return type(draw)(draw.gates, candidates.columns)
+
+        def gradient(self, alpha: Any, candidates: Any, draw: Any, cost: Any, context: Any) -> Any:
+            return cost * (1 - draw.gates)
+
+        def evaluation(self, alpha: Any, candidates: Any) -> Any:
+            return strongest(alpha, candidates)
+
+    found = charge_of(Jealous())
+    assert found.untaken == 1
+    assert not found.obeys
+    assert "100%" in found.reason
+
+
+def test_charges_are_read_as_they_were_written(tmp_path: Path) -> None:
+    charges.write({"mine": OBEYS}, tmp_path / "c.json")
+    assert charges.read(tmp_path / "c.json") == {"mine": OBEYS}
+    (tmp_path / "c.json").write_text('{"mine": {"evaluated": "x"}}')
+    with pytest.raises(InputError, match=r"mine\.evaluated"):
+        charges.read(tmp_path / "c.json")
+
+
+# The budget.
+
+
+@given(st.lists(st.floats(0.1, 9), min_size=1, max_size=6), st.integers(1, 3))
+def test_the_last_job_ends_no_earlier_than_in_the_best_order(jobs: list[float], cores: int) -> None:
+    best = min(
+        max(
+            sum(job for job, own in zip(jobs, chosen, strict=True) if own == core)
+            for core in range(cores)
+        )
+        for chosen in itertools.product(range(cores), repeat=len(jobs))
+    )
+    found = makespan(jobs, cores)
+    assert best - 1e-9 <= found <= best * (4 / 3) + 1e-9  # Graham 1969
+    assert makespan(jobs, 1) == pytest.approx(sum(jobs))
+
+
+@given(st.floats(0.001, 0.05), st.floats(15, 60), st.integers(1, 4))
+def test_a_plan_keeps_its_budget_and_wastes_little_of_it(
+    step: float, minutes: float, cores: int
+) -> None:
+    timings = {(m, level): Timing(step, 0.1, 1.0) for m in "ab" for level in LEVELS}
+    try:
+        chosen = plan(timings, LEVELS, minutes, cores)
+    except InputError:
+        assert 6 * budget.FEWEST * step * 4 / cores > 60 * minutes * budget.SHARE / 2
+        return
+    assert chosen.seconds <= 60 * minutes
+    assert chosen.epochs["bi"] == pytest.approx(2 * chosen.epochs["single"], abs=1)
+    assert chosen.epochs["single"] * 20 >= budget.FEWEST
+    longer = {level: -(-(budget.MOST + 1) // steps) for level, steps in LEVELS.items()}
+    if chosen.seeds == 5 and chosen.epochs["bi"] < longer["bi"] - 1:
+        more = {level: count + 1 for level, count in chosen.epochs.items()}
+        jobs = [
+            budget.START + 5 * timing.seconds(more[level] * LEVELS[level], more[level])
+            for (_, level), timing in timings.items()
+        ]
+        assert (budget.REST + makespan(jobs, cores)) / budget.SHARE > 60 * minutes
+
+
+def test_too_few_minutes_are_refused_with_how_many_would_do() -> None:
+    timings = {("a", "single"): Timing(0.1, 0.0, 0.0)}
+    with pytest.raises(InputError, match=r"--minutes: 2 are too few") as refused:
+        plan(timings, {"single": 20}, 2, 1, 5)
+    enough = int(re.search(r"expected (\d+) or more", str(refused.value))[1])  # type: ignore[index]
+    assert plan(timings, {"single": 20}, enough, 1, 5).seeds == 5
+    with pytest.raises(InputError):
+        plan(timings, {"single": 20}, enough - 1, 1, 5)
+
+
+def test_fewer_seeds_before_no_plan() -> None:
+    timings = {("a", "single"): Timing(0.2, 0.0, 0.0)}
+    assert plan(timings, {"single": 20}, 6, 1).seeds == 3
+    assert plan(timings, {"single": 20}, 60, 1).seeds == 5
+
+
+# The scale file.
+
+
+def test_what_is_written_is_a_scale_that_says_all(tmp_path: Path) -> None:
+    chosen = budget.Plan({"single": 10, "bi": 20}, 3, 60.0)
+    raw = design("mine", ["gdas"], ["dsnas", "gaea"], data_of(None), 48, chosen)
+    path = tmp_path / "mine.yaml"
+    path.write_text(written(raw, ["a remark"]))
+    scale = load_scale(path)
+    searches = scale.searches()
+    assert len(searches) == 3 * (3 * 2 + 1)
+    assert searches["A1_gdas_bi_digits-noisy_s2"].train.epochs == 20
+    assert searches["A1_gaea_single_digits-noisy_s0"].alpha.lr == METHODS["gaea"]["alpha"]["lr"]
+    assert {one.method for one in searches.values() if one.experiment == "A2"} == {"uniform"}
+    assert scale.audit == AuditConfig(methods=("gdas",), against=("dsnas", "gaea"))
+    assert "*id" not in path.read_text()
+
+
+def test_data_by_source_by_scale_and_in_full() -> None:
+    assert data_of("digits").config.test_fraction == 0.2
+    assert data_of("digit-pairs").config.test_fraction is None  # it has a test set
+    of_scale = data_of(f"{ROOT}/config/embedded.yaml:digits-noisy")
+    assert (of_scale.name, of_scale.config.label_noise) == ("digits-noisy", 0.4)
+    assert data_of('{"source": "digits", "test_fraction": 0.3}').config.test_fraction == 0.3
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("mnist", "--data: unknown source 'mnist', expected one of"),
+        (f"{ROOT}/config/embedded.yaml:mnist", "has no dataset 'mnist', expected one of digits"),
+        ('{"source": "digits"}', "test_fraction"),
+        ("{", "not valid JSON"),
+        ("folder", "expected its name"),
+    ],
+)
+def test_data_that_there_is_none_of(text: str, says: str) -> None:
+    with pytest.raises(InputError, match=re.escape(says)):
+        data_of(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["nobody"], "unknown method 'nobody'"),
+        (["uniform"], "uniform never learns"),
+        (["gdas", "--against", "gdas"], "--against: gdas is audited itself"),
+        (["gdas", "--against", "darts", "--name", "a/b"], "--name: 'a/b'"),
+    ],
+)
+def test_the_command_refuses(
+    words: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["audit", *words])
+    assert result.exit_code == BAD_INPUT
+    assert says in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_audit_names_methods_that_run() -> None:
+    raw = design(
+        "x", ["gdas"], ["darts"], data_of(None), 48, budget.Plan({"single": 1, "bi": 1}, 1, 0)
+    )
+    raw["audit"] = {"methods": ["gdas"], "against": ["snas"]}
+    with pytest.raises(InputError, match=r"audit.against.0: no experiment uses snas"):
+        ScaleConfig.model_validate(raw).searches()
+    raw["audit"] = {"methods": ["gdas"], "against": ["gdas"]}
+    with pytest.raises(ValueError, match="gdas stands twice"):
+        ScaleConfig.model_validate(raw)
+
+
+# The charge of a search.
+
+
+def row(folder: Path) -> pd.Series[Any]:
+    return Dynamics.of([Trajectory.read(folder)]).searches.iloc[0]
+
+
+def test_displacement_in_units_of_a_walk(tmp_path: Path) -> None:
+    """One edge class moves as said; a walk of alpha has length rate x sqrt(steps)."""
+    search = synthetic.config(train={"epochs": 20}, alpha={"lr": 0.01})
+    found = row(write_search(tmp_path, search, lambda edge, time: 0.125 + 0.1 * time))
+    one = 0.125 * 0.875 * np.sqrt(8 / 7)
+    walks = [0.1 * window / 19 / (0.01 * np.sqrt(10 * window) * one) for window in range(1, 20)]
+    assert found["none_walk"] == pytest.approx(max(walks), rel=1e-5)
+    still = row(write_search(tmp_path / "still", search, lambda edge, time: 0.125 + 1e-3 * time))
+    assert still["none_walk"] < 0.1
+
+
+def test_none_that_follows_what_an_edge_is_charged(tmp_path: Path) -> None:
+    """The synthetic charge is the gap, the same on each edge: it falls from above 0 to below."""
+    search = synthetic.config(train={"epochs": 21})
+    gap = {"loss": lambda time: 1.0 - 2 * time, "entropy": lambda time: 0.0}
+
+    def course(sign: float) -> float:
+        # Log odds whose increments fall with time, as the gap does.
+        def none(edge: Any, time: float) -> float:
+            return float(1 / (1 + np.exp(2 - sign * (time - time**2))))
+
+        folder = write_search(tmp_path / str(sign), search, none, **gap)
+        return float(row(folder)["none_follows_charge"])
+
+    assert course(1) == pytest.approx(1, abs=0.02)
+    assert course(-1) == pytest.approx(-1, abs=0.02)
+
+
+def test_alignment_is_the_mean_cosine_of_pairs_of_cells(tmp_path: Path) -> None:
+    search = synthetic.config(space={"cells": 3, "nodes": 2, "channels": 4}, train={"epochs": 3})
+    found = Trajectory.read(write_search(tmp_path, search))
+    cost = np.random.default_rng(0).normal(size=(3, 3, 5, 8))
+    cost[:, :, 0, 1] = np.nan  # never evaluated
+    changed = synthetic.altered(found, cost_mean=cost.reshape(3, -1))
+    clean = torch.from_numpy(np.nan_to_num(cost.astype(np.float32)).astype(float)).flatten(2)
+    wanted = [
+        torch.cosine_similarity(clean[:, a], clean[:, b]).mean().item()
+        for a, b in itertools.combinations(range(3), 2)
+    ]
+    assert Dynamics.of([changed]).searches["alignment"].iloc[0] == pytest.approx(np.mean(wanted))
+
+
+# What is said.
+
+
+def tables(root: Path, **courses: Any) -> pd.DataFrame:
+    """The searches table of three seeds of each method, single- and bi-level."""
+    for method, course in courses.items():
+        for level, seed in itertools.product(("single", "bi"), range(3)):
+            changes = {"method": method, "level": level, "seed": seed}
+            search = synthetic.config(**changes, alpha={"lr": 0.01})
+            write_search(root, search, course, noise=0.002)
+    return Dynamics.of([Trajectory.read(path) for path in sorted(root.iterdir())]).searches
+
+
+def test_answers_of_searches_that_fail(tmp_path: Path) -> None:
+    searches = tables(tmp_path, dsnas=fails)
+    competes, decides, paths, keeps = answers(OBEYS, searches, 0.95)
+    assert (competes.word, keeps.word, paths.word) == ("yes", "no", "no")
+    assert {line.word for line in competes.lines} == {"seen"}
+    assert "charged for what it takes" in decides.design
+    (line,) = keeps.lines
+    assert line.where == "bi-level, digits"
+    assert "0 (0 to 0) of 5 edges are kept" in line.sentence
+
+
+def test_nothing_is_said_of_searches_that_barely_moved(tmp_path: Path) -> None:
+    searches = tables(tmp_path, dsnas=lambda edge, time: 0.125)
+    assert not moved(searches)
+    found = answers(OBEYS, searches, 0.95)
+    assert [one.word for one in found] == ["yes", NOTHING, "no", NOTHING]
+    assert all(
+        line.word == NOTHING and "noise of its start" in line.sentence for line in found[3].lines
+    )
+
+
+def test_reasons_why_the_law_does_not_apply(tmp_path: Path) -> None:
+    searches = tables(tmp_path, dsnas=stays)
+    cases = {
+        "costs of ops that were not taken": {"untaken": 0.5},
+        "also pushed where nothing costs": {"pushed": True},
+        "does not gain on an edge": {"none_gains": 0.0},
+    }
+    for says, change in cases.items():
+        other = Charge(**{**OBEYS.__dict__, **change})
+        assert says in answers(other, searches, 0.95)[1].design
+    ruled = Charge(**{**OBEYS.__dict__, "keeps_none": False})
+    assert answers(ruled, searches, 0.95)[0].word == "in the search"
+    assert answers(OBEYS, searches, 0.95)[3].word == "yes"
+
+
+def test_differences_are_paired_by_seed(tmp_path: Path) -> None:
+    searches = tables(tmp_path, dsnas=fails, darts=grows)
+    found = differences(AuditConfig(methods=("dsnas",), against=("darts",)), 0.95, searches)
+    keyed = {(one.level, one.statistic): one for one in found}
+    one = keyed["bi", "edges_selected"]
+    by_seed = searches[searches["level"] == "bi"].pivot(
+        index="seed", columns="method", values="edges_selected"
+    )
+    assert one.effect == (by_seed["dsnas"] - by_seed["darts"]).mean() == -4
+    assert one.seeds == (0, 1, 2)
+    gap = keyed["single", "width_gap"]
+    values = searches[searches["level"] == "single"].pivot(
+        index="seed", columns="method", values="width_gap"
+    )
+    values = values["dsnas"] - values["darts"]
+    assert gap.effect == pytest.approx(values.mean())
+    assert gap.effect_size == pytest.approx(values.mean() / values.std())
+    assert gap.differs
+
+
+def test_no_difference_of_two_that_barely_moved(tmp_path: Path) -> None:
+    still = {"dsnas": lambda edge, time: 0.125, "darts": lambda edge, time: 0.125}
+    audit = AuditConfig(methods=("dsnas",), against=("darts",))
+    found = differences(audit, 0.95, tables(tmp_path, **still))
+    assert {one.statistic for one in found} == {"test_accuracy"}
+
+
+# The page.
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[ScaleConfig, Path]:
+    """A finished audit of `dsnas` (which fails) against `darts` (which never moves)."""
+    root = tmp_path_factory.mktemp("audit")
+    chosen = budget.Plan({"single": 20, "bi": 20}, 3, 0.0)
+    scale = ScaleConfig.model_validate(design("x", ["dsnas"], ["darts"], data_of(None), 48, chosen))
+    courses = {"dsnas": fails, "darts": lambda edge, time: 0.125, "uniform": stays}
+    for search in scale.searches().values():
+        home = root / "experiments" / search.experiment / "trajectories"
+        write_search(home, search, courses[search.method], noise=0.002, inner=0.1)
+    for name in scale.experiments:
+        home = root / "experiments" / name
+        build(sorted((home / "trajectories").iterdir()), home / "tables")
+        write_claims(ClaimsConfig(), Dynamics.read(home / "tables"), home / "claims.json")
+    homes = [root / "experiments" / name / "tables" for name in scale.experiments]
+    draw_overview(Dynamics.read(*homes), root / "courses.svg", "courses.svg")
+    charges.write({name: charge(name) for name in ("dsnas", "darts")}, root / "charges.json")
+    return scale, root
+
+
+def test_the_page_says_what_and_why(study: tuple[ScaleConfig, Path]) -> None:
+    scale, root = study
+    write_audit(scale, root, root / "audit.html")
+    page = (root / "audit.html").read_text()
+    text = " ".join(unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.S)).split())
+    for words in (
+        "What the wiring of dsnas does, and why",
+        "Does a bi-level search keep an edge? no",
+        "0 (0 to 0) of 5 edges are kept",
+        "dsnas less darts",
+        "applies: alpha is charged for what it takes, and for nothing else",
+        "nothing can be said",  # of darts
+        "P2-cause",
+    ):
+        assert words in text, words
+    assert len(page) < 2_000_000
+    assert 'src="data:image/svg+xml' in page
+    for link in re.findall(r'href="([^"#]+)', page):
+        assert link == "index.html" or link.startswith("experiments/")
+    assert audit_lines(scale, root)[3] == "dsnas: Does a bi-level search keep an edge? no"
+
+
+def test_the_figure_has_a_line_a_method(study: tuple[ScaleConfig, Path]) -> None:
+    svg = (study[1] / "courses.svg").read_text()
+    for words in ("dsnas", "darts", "input edges", "intermediate edges"):
+        assert words in svg
+    assert "uniform" not in svg
+
+
+def test_a_page_without_an_audit_is_refused(
+    study: tuple[ScaleConfig, Path], tmp_path: Path
+) -> None:
+    scale, root = study
+    with pytest.raises(InputError, match="no section audit"):
+        write_audit(scale.model_copy(update={"audit": None}), root, tmp_path / "a.html")
+    other = scale.model_copy(update={"audit": AuditConfig(methods=("gdas",))})
+    with pytest.raises(InputError, match="lacks gdas"):
+        write_audit(other, root, tmp_path / "a.html")
+
+
+def test_the_table_of_the_field(study: tuple[ScaleConfig, Path]) -> None:
+    verdicts = read_claims(study[1] / "experiments/A1/claims.json").verdicts
+    table = field(verdicts, ["dsnas", "darts", "gdas"])
+    assert [column.claim for column in table.columns] == [
+        *("P1", "P2", "P2-shape", "P3", "M-charge", "M-charge")
+    ]
+    assert table.rows["gdas"] == (None,) * 6
+    failed = table.rows["dsnas"][3]
+    assert failed is not None
+    assert (failed.verdict, failed.effect) == ("reproduced", 1)
+    silent = {verdict.condition for verdict in verdicts if verdict.method == "darts"}
+    lines = markdown(table, silent).splitlines()
+    assert len(lines) == 5
+    assert all(line.count("|") == 8 for line in lines)
+    assert "1 (1 to 1), reproduced" in lines[2]
+    assert "reproduced" not in lines[3]
+    assert lines[3].count("nothing can be said") == sum(map(bool, table.rows["darts"]))
+
+
+# A whole one.
+
+
+@pytest.mark.slow
+def test_an_audit_of_a_tiny_method_on_tiny_data(tmp_path: Path) -> None:
+    data = '{"source": "digits", "test_fraction": 0.2, "train_samples": 48}'
+    code = (
+        "import wiring.audit.budget as b; b.FEWEST, b.MOST = 2, 3\n"
+        "import wiring.audit.design as d; d.CELLS, d.CHANNELS = 1, 2\n"
+        "from wiring.cli import app; app()"
+    )
+    words = ["audit", "gdas", "--against", "dsnas", "--data", data, "--seeds", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words, "--minutes", "30", "--cores", "1"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "gdas: Does a bi-level search keep an edge? nothing can be said" in done.stdout
+    page = (tmp_path / "results/gdas/audit.html").read_text()
+    assert "What the wiring of gdas does, and why" in page
+    scale = yaml.safe_load((tmp_path / "audits/gdas.yaml").read_text())
+    assert scale["audit"] == {"methods": ["gdas"], "against": ["dsnas"]}
+
+
+def test_a_file_that_is_there_is_not_planned_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "audits").mkdir()
+    file = tmp_path / "audits/gdas.yaml"
+    chosen = budget.Plan({"single": 1, "bi": 1}, 1, 0)
+    file.write_text(written(design("gdas", ["gdas"], [], data_of(None), 48, chosen), []))
+    before = file.read_bytes()
+    refused = CliRunner().invoke(app, ["audit", "gdas", "--minutes", "3"])
+    assert refused.exit_code == BAD_INPUT
+    assert "audits/gdas.yaml: is there" in refused.output
+    kept = CliRunner().invoke(app, ["audit", "gdas", "--plan"])
+    assert kept.exit_code == 0, kept.output
+    assert "audits/gdas.yaml" in kept.output
+    assert file.read_bytes() == before
