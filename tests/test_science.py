@@ -14,8 +14,10 @@ from torch import Tensor
 
 from benchmarks import plain
 from wiring.config import SpaceConfig
+from wiring.methods.dsnas import DSNAS
 from wiring.methods.protocol import Context, load_method
-from wiring.space import Candidates, Supernet
+from wiring.methods.proxylessnas import ProxylessNAS
+from wiring.space import Candidates, Draw, Supernet
 
 BATCH, CLASSES = 8, 5
 SKIP = SpaceConfig().ops.index("skip_connect")
@@ -32,10 +34,16 @@ def one_hot(space: SpaceConfig, columns: list[int]) -> Tensor:
 def measure(space: SpaceConfig, gates: Tensor, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     """Costs (cells, edges, ops), mean loss and mean entropy of a random supernet and batch."""
     generator = torch.Generator().manual_seed(seed)
-    net = Supernet(space, 2, CLASSES, generator, 1e-12).double()
+    return measure_net(Supernet(space, 2, CLASSES, generator, 1e-12).double(), gates, generator)
+
+
+def measure_net(
+    net: Supernet, gates: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same of a supernet that is there, on the batch that the generator gives next."""
     x = torch.randn(BATCH, 2, 8, 8, generator=generator).double()
     labels = torch.randint(CLASSES, (BATCH,), generator=generator)
-    z = gates.expand(space.cells, -1, -1).clone().requires_grad_()
+    z = gates.expand(net.space.cells, -1, -1).clone().requires_grad_()
     log_p = plain.forward(net, x, z).log_softmax(1)
     loss, entropy = F.nll_loss(log_p, labels), -(log_p.exp() * log_p).sum(1).mean()
     (cost,) = torch.autograd.grad(loss, z)
@@ -210,3 +218,67 @@ def test_the_gap_is_the_credit_of_all_that_is_kept(cells: int, nodes: int, seed:
     assert (credit[columns == 0] == 0).all()
     if loss - entropy > 1e-6:
         assert credit[columns != 0].max() > 0
+
+
+# What is not taken
+
+CONVS = [column for column, op in enumerate(SpaceConfig().ops) if "conv" in op]
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.lists(st.integers(0, 7), min_size=5, max_size=5), st.integers(0, 99))
+def test_no_law_binds_what_is_not_taken(columns: list[int], seed: int) -> None:
+    """Another sign of an op's last kernel: the same network, and the op's cost negated."""
+    space = SpaceConfig(cells=2, nodes=2, channels=2)
+    gates = one_hot(space, columns)
+
+    def costs(flipped: dict[tuple[int, int, int], bool]) -> tuple[Tensor, Tensor, Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        net = Supernet(space, 2, CLASSES, generator).double()  # with the usual epsilon
+        for (cell, row, column), turn in flipped.items():
+            conv = net.cells[cell].convs[f"{space.edges[row]}:{space.ops[column]}"]
+            with torch.no_grad():
+                conv.pointwise[-1].mul_(-1 if turn else 1)
+        return measure_net(net, gates, generator)
+
+    untaken = [
+        (cell, row, column)
+        for cell in range(space.cells)
+        for row in range(len(space.edges))
+        for column in CONVS
+        if column != columns[row]
+    ]
+    cost, loss, entropy = costs({})
+    # Each untaken convolution is made to cost at most 0, whatever the gap.
+    other, same_loss, same_entropy = costs({place: bool(cost[place] > 0) for place in untaken})
+    assert (float(loss), float(entropy)) == (float(same_loss), float(same_entropy))
+    torch.testing.assert_close((gates * other).sum(-1), (gates * cost).sum(-1), rtol=0, atol=1e-14)
+    for place in untaken:
+        assert float(other[place]) == pytest.approx(-abs(float(cost[place])), rel=1e-9, abs=1e-13)
+
+
+@pytest.mark.parametrize("probability", [0.02, 0.5, 0.9])
+def test_what_takes_the_laws_place_for_a_pair(probability: float) -> None:
+    """ProxylessNAS's drift of `none`, over both gates, by their probabilities."""
+    space = SpaceConfig.model_validate({"ops": ["none", "sep_conv_3x3"]})
+    candidates = Candidates.of(space, torch.device("cpu"))
+    q = torch.tensor([1 - probability, probability]).double()
+    alpha = q.log().expand(5, 2).clone()
+    pair = ((0, 1),) * 5
+    cost = {1: -0.7, 0: 0.4}  # of the convolution where it is taken, and where it is not
+    drift = torch.zeros(5, 2).double()
+    for opened, own in cost.items():
+        gates = one_hot(space, [opened] * 5)
+        draw = Draw(gates, pair, resting=((1 - opened,),) * 5)
+        charged = torch.tensor([0.0, own]).double().expand(5, 2)
+        moved = -ProxylessNAS().gradient(alpha, candidates, draw, charged, Context())
+        drift += q[opened] * moved
+    wanted = q[0] * q[1] * (q[1] * cost[1] + q[0] * cost[0])
+    torch.testing.assert_close(drift[:, 0], wanted.expand(5))
+    torch.testing.assert_close(drift[:, 1], -wanted.expand(5))
+    # A charge for what is taken alone has no second term.
+    taken = one_hot(space, [1] * 5)
+    charged = torch.tensor([0.0, cost[1]]).double().expand(5, 2)
+    draw = Draw(taken, ((1,),) * 5, unit=True)
+    moved = -q[1] * DSNAS().gradient(alpha, candidates, draw, charged, Context())
+    torch.testing.assert_close(moved[:, 0] - moved[:, 1], (2 * q[0] * q[1] * cost[1]).expand(5))
