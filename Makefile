@@ -22,7 +22,7 @@ PROGRESS := awk '/[0-9] MB\)/ { sub(/^ +/, ""); print "  " $$0; fflush() } \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env reproduce test lint format docs graph bench ui pull publish clean lock
+.PHONY: help env reproduce audit test lint format docs graph bench ui pull publish clean lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,10 @@ env: .venv/.installed ## Create .venv from the locks (PYTHON=python3)
 
 reproduce: env ## Run every experiment, figure and the report (CORES=all)
 	$(RUN) snakemake --cores $(CORES)
+
+audit: env ## Explain a method's wiring (METHOD=gdas AGAINST=dsnas,darts DATA=digits MINUTES=15)
+	$(RUN) wiring audit $(METHOD) $(if $(AGAINST),--against $(AGAINST)) $(if $(DATA),--data '$(DATA)') \
+		$(if $(SEEDS),--seeds $(SEEDS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 test: lint ## Check the code, then run the tests
 	$(RUN) pytest -n 2 --dist loadgroup

@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 
 from tests import synthetic
 from tests.synthetic import fails, grows, stays, write_search
+from tools import field as tools_field
 from wiring.audit import budget
 from wiring.audit.budget import Timing, makespan, plan
 from wiring.audit.design import METHODS, data_of, design, written
@@ -480,3 +481,38 @@ def test_a_file_that_is_there_is_not_planned_anew(
     assert kept.exit_code == 0, kept.output
     assert "audits/gdas.yaml" in kept.output
     assert file.read_bytes() == before
+
+
+def test_readme_takes_the_table_of_the_field(
+    study: tuple[ScaleConfig, Path], tmp_path: Path
+) -> None:
+    """`darts` never moved: its cells say so; the rest of the page stays."""
+    page = tmp_path / "README.md"
+    page.write_text("above\n<!-- field -->\nold\n<!-- /field -->\nbelow\n")
+    tools_field.main(study[1], page)
+    lines = page.read_text().splitlines()
+    assert (lines[0], lines[-1]) == ("above", "below")
+    assert "old" not in lines
+    assert lines[2].startswith("| method | P1 single digits-noisy | P2 single digits-noisy | P3")
+    assert lines[4].count("nothing can be said") == 3  # darts stands before dsnas
+    assert lines[5].endswith("| 1 (1 to 1), reproduced |")
+    assert tools_field.BEGIN in (ROOT / "README.md").read_text()
+
+
+def test_the_published_field_runs_every_built_in_method_alike() -> None:
+    """On two hardnesses and two levels, the same steps of alpha each, with seeds of no trial."""
+    scale = load_scale(ROOT / "config/methods.yaml")
+    searches = scale.searches().values()
+    assert scale.audit is not None
+    built_in = {*plugins.built_in(plugins.METHODS)} - {"uniform"}
+    assert set(scale.audit.methods) == built_in
+    crossed = {(one.method, one.level, one.dataset) for one in searches if one.method != "uniform"}
+    assert len(crossed) == len(built_in) * 4
+    samples = {"single": 1438, "bi": 719}
+    steps = {
+        one.train.epochs * (samples[one.level] // one.train.batch_size)
+        for one in searches
+        if one.method != "uniform"
+    }
+    assert max(steps) - min(steps) <= 0.02 * max(steps)
+    assert {one.seed for one in searches} == set(range(10, 15))

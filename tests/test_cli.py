@@ -44,6 +44,7 @@ SECTIONS = {
     "readings": config.ReadingsConfig,
     "claims": design.ClaimsConfig,
     "regime": config.RegimeConfig,
+    "audit": design.AuditConfig,
 }
 SCALES = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
 PAGE = ("--tables=d", "--claims=c", "--figures=f", "--out=o")

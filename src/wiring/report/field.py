@@ -38,23 +38,24 @@ def of_alpha(claim: str) -> bool:
     return STATISTICS[CLAIMS[claim].statistic].of_alpha
 
 
-def field(verdicts: Sequence[Verdict], methods: Sequence[str]) -> Field:
+def field(
+    verdicts: Sequence[Verdict], methods: Sequence[str], claims: Sequence[str] = PATTERNS_SHOWN
+) -> Field:
     """Arrange verdicts by method and pattern.
 
     Args:
         verdicts: of one or several experiments, by claim.
         methods: the rows, in their order; one without a verdict has an empty row.
+        claims: those that have columns, in their order.
     """
     shown = [
-        verdict
-        for verdict in verdicts
-        if verdict.claim in PATTERNS_SHOWN and verdict.method in methods
+        verdict for verdict in verdicts if verdict.claim in claims and verdict.method in methods
     ]
     found = {(_column(verdict), verdict.method): verdict for verdict in shown}
     columns = tuple(
         sorted(
             dict.fromkeys(_column(verdict) for verdict in shown),
-            key=lambda column: PATTERNS_SHOWN.index(column.claim),
+            key=lambda column: claims.index(column.claim),
         )
     )
     rows = {method: tuple(found.get((column, method)) for column in columns) for method in methods}

@@ -1,0 +1,40 @@
+"""Put the table of the field into a page, between its two markers.
+
+python -m tools.field results/methods README.md
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from wiring.claims.answers import moved
+from wiring.claims.judgement import read
+from wiring.dynamics import Dynamics
+from wiring.report.field import field, markdown
+
+CLAIMS = ("P1", "P2", "P3")
+BEGIN, END = "<!-- field -->\n", "<!-- /field -->\n"
+
+
+def table(results: Path) -> str:
+    """A row a method, a column a pattern on some data."""
+    homes = sorted((results / "experiments").iterdir())
+    searches = Dynamics.read(*(home / "tables" for home in homes), tables=("searches",)).searches
+    learning = searches[searches["alpha_learns"]]
+    silent = {str(name) for name, seeds in learning.groupby("condition") if not moved(seeds)}
+    verdicts = read(*(home / "claims.json" for home in homes)).verdicts
+    return markdown(field(verdicts, sorted(learning["method"].unique()), CLAIMS), silent)
+
+
+def main(results: Path, page: Path) -> None:
+    """Rewrite what stands between the page's markers."""
+    content = table(results)
+    text = page.read_text(encoding="utf-8")
+    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
+    page.write_text(pattern.sub(lambda _: f"{BEGIN}{content}{END}", text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
