@@ -198,4 +198,5 @@ def altered(trajectory: Trajectory, **arrays: np.ndarray) -> Trajectory:
 def _epoch(epoch: int, split: str, shape: Shape, scalars: dict[str, float]) -> dict[str, Any]:
     genotype = json.dumps(dict.fromkeys(map(str, shape.edges), "none"))
     row = {"epoch": epoch, "split": split, "samples": 960, "lr": 0.025, "genotype": genotype}
+    row["curvature"] = 0.5 * (epoch + 1) if split == "train" else float("nan")
     return {**row, **scalars}

@@ -33,16 +33,21 @@ from wiring.claims.judgement import read as read_claims
 from wiring.claims.judgement import write as write_claims
 from wiring.claims.paired import differences
 from wiring.cli import BAD_INPUT, app
-from wiring.config import AuditConfig, ClaimsConfig, ScaleConfig, load_scale, plugins
+from wiring.config import AuditConfig, ClaimsConfig, ScaleConfig, SpaceConfig, load_scale, plugins
 from wiring.dynamics import Dynamics, build
 from wiring.errors import InputError
 from wiring.figures.draw import draw_overview
 from wiring.methods import charge as charges
 from wiring.methods.ask import charge, charge_of
 from wiring.methods.charge import Charge
+from wiring.methods.check import faults_of
 from wiring.methods.common import probabilities, sample, strongest
+from wiring.methods.gdas import GDAS
+from wiring.methods.protocol import Context
+from wiring.methods.settings import GDASSettings
 from wiring.report import audit_lines, write_audit
 from wiring.report.field import field, markdown
+from wiring.space import Candidates
 from wiring.trajectory import Trajectory
 
 ROOT = Path(__file__).parents[1]
@@ -516,3 +521,21 @@ def test_the_published_field_runs_every_built_in_method_alike() -> None:
     }
     assert max(steps) - min(steps) <= 0.02 * max(steps)
     assert {one.seed for one in searches} == set(range(10, 15))
+
+
+def test_the_method_of_the_walk_through_is_gdas() -> None:
+    page = (ROOT / "docs/methods.md").read_text()
+    assert len(page.splitlines()) <= 60
+    found: dict[str, Any] = {}
+    exec(re.findall(r"```python\n(.*?)```", page, re.S)[0], found)
+    assert faults_of("my-gdas", found["MyGDAS"]) == ()
+    still = {"temperature": {"start": 1.0, "end": 1.0}}
+    ours, mine = GDAS(GDASSettings.model_validate(still)), found["MyGDAS"]()
+    candidates = Candidates.of(SpaceConfig(), torch.device("cpu"))
+    alpha = torch.randn(5, 8, generator=torch.Generator().manual_seed(1)).double()
+    cost = torch.randn(5, 8, generator=torch.Generator().manual_seed(2)).double()
+    answers_ = []
+    for method in (ours, mine):
+        draw = method.draw(alpha, candidates, torch.Generator().manual_seed(3), Context())
+        answers_ += [draw.gates, method.gradient(alpha, candidates, draw, cost, Context())]
+    torch.testing.assert_close(answers_[:2], answers_[2:])

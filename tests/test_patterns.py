@@ -340,7 +340,7 @@ def test_cost_gap_by_hand(tmp_path: Path) -> None:
 def test_every_name_is_one_patterns_own() -> None:
     """Statistics and claims belong to one pattern each, and what a section shows exists."""
     assert [pattern.id for pattern in PATTERNS] == [
-        *("regime", "growth", "width", "failure", "mechanism", "dose", "facts")
+        *("regime", "growth", "width", "failure", "mechanism", "charge", "dose", "facts")
     ]
     assert sum(len(pattern.statistics) for pattern in PATTERNS) == len(STATISTICS)
     assert sum(len(pattern.claims) for pattern in PATTERNS) == len(CLAIMS)

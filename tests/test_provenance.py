@@ -54,7 +54,8 @@ COMMANDS = {
     "dynamics": ["dynamics", "metrics"],
     "claims": ["claims"],
     "figures": ["figures", "overview"],
-    "report": ["page", "report"],
+    "charges": ["charges"],
+    "report": ["page", "report", "answers"],
 }
 """Stage -> the commands that its rules run."""
 
@@ -495,13 +496,13 @@ TABLES = {"dynamics", "claims", "figures", "report"}
     ("role", "stale"),
     [
         ("a method", {METHOD}),
-        ("what methods share", {"trajectories"}),
+        ("what methods share", {"trajectories", "charges"}),
         ("supernet", {"trajectories"}),
-        ("plan", {"trajectories"}),
+        ("plan", {"trajectories", "charges"}),
         ("costs", {"trajectories"}),
         ("trainer", {"trajectories"}),
         ("writer", {"trajectories"}),
-        ("settings", {"trajectories", *TABLES}),
+        ("settings", {"trajectories", "charges", *TABLES}),
         ("scale", {"claims", "figures", "report"}),
         ("preparing", {"data"}),
         ("a source", {"folder"}),

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks import plain
@@ -26,6 +28,7 @@ from wiring.job.stops import Stops
 from wiring.measure import Window
 from wiring.methods.common import probabilities
 from wiring.search import Search
+from wiring.search.curvature import largest_eigenvalue
 from wiring.search.sgd import SGD
 from wiring.space import small
 from wiring.trajectory import Trajectory
@@ -769,3 +772,50 @@ def test_a_method_decides_within_the_epochs_that_it_knows(dataset: Dataset) -> N
         left.append(search.candidates.columns)
     assert left[1] == left[2] == left[3] == left[4]
     assert search.context("train").progress == 1.0
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 999))
+def test_the_largest_eigenvalue_of_a_quadratic(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    matrix = torch.randn(12, 12, generator=generator, dtype=torch.float64)
+    matrix = matrix + matrix.T
+    at = torch.randn(3, 4, generator=generator, dtype=torch.float64)
+    found = largest_eigenvalue(lambda x: (matrix @ x.flatten()).view(3, 4), at)
+    assert found == pytest.approx(float(torch.linalg.eigvalsh(matrix)[-1]), rel=1e-2, abs=1e-3)
+
+
+def test_curvature_equals_the_hessian_of_plain_autograd(dataset: Dataset) -> None:
+    changes = {"space": {"cells": 1, "nodes": 2, "channels": 2}, "method": "darts", "level": "bi"}
+    c = config(**changes, train={"epochs": 2, "batch_size": 16, "curvature_every": 2})
+    trainer = Search(c, dataset, CPU)
+    rows = [row for _ in range(2) for row in trainer.run_epoch() if row.table == "epochs"]
+    values = {(row.values["epoch"], row.values["split"]): row.values["curvature"] for row in rows}
+    assert [key for key, value in values.items() if not np.isnan(value)] == [(1, "validation")]
+    x, y, _ = trainer.batches["validation"].first()
+    net = deepcopy(trainer.net).double()
+
+    def loss(alpha: torch.Tensor) -> torch.Tensor:
+        logits = plain.forward(net, x.double(), alpha.softmax(-1))
+        return torch.nn.functional.cross_entropy(logits, y)
+
+    hessian = torch.autograd.functional.hessian(loss, trainer.alpha.detach())
+    wanted = torch.linalg.eigvalsh(hessian.view(40, 40))[-1]
+    assert values[1, "validation"] == pytest.approx(float(wanted), rel=0.03)
+
+
+def test_curvature_changes_nothing_else(dataset: Dataset) -> None:
+    """Neither weights nor alpha nor what is drawn: only its column differs."""
+    found = []
+    for every in (0, 1):
+        c = config(train={"epochs": 1, "batch_size": 16, "curvature_every": every})
+        trainer = Search(c, dataset, CPU)
+        rows = [row.values for row in trainer.run_epoch()]
+        measured = [row.pop("curvature") for row in rows if "curvature" in row]
+        assert np.isfinite(measured).sum() == every
+        found.append((trainer.state_dict(), [str(row) for row in rows]))
+    (one, rows), (other, other_rows) = found
+    assert rows == other_rows
+    torch.testing.assert_close(one["net"], other["net"], rtol=0, atol=0)
+    assert torch.equal(one["alpha"], other["alpha"])
+    assert torch.equal(one["generators"][1], other["generators"][1])

@@ -180,6 +180,8 @@ class TrainConfig(Model):
             only costs are measured: at initialisation, and near convergence.
         followed_samples: samples of each split whose loss, entropy and cost are recorded after
             every epoch (the `samples` table).
+        curvature_every: epochs between two measurements of the largest eigenvalue of the Hessian
+            in alpha of the loss that alpha learns from; 0: never.
     """
 
     epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 150
@@ -190,6 +192,7 @@ class TrainConfig(Model):
     windows_per_epoch: PositiveInt = 1
     frozen_epochs: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     followed_samples: NonNegativeInt = 0
+    curvature_every: NonNegativeInt = 0
 
     @property
     def longest(self) -> int:

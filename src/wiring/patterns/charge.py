@@ -24,6 +24,7 @@ def measure(trajectory: Trajectory) -> dict[str, Value]:
         "path_share": _path_share(trajectory),
         "alignment": _alignment(trajectory),
         "none_walk": _walk(trajectory),
+        "curvature": _curvature(trajectory),
     }
 
 
@@ -81,6 +82,12 @@ def _walk(trajectory: Trajectory) -> float:
     return float(away.max())
 
 
+def _curvature(trajectory: Trajectory) -> float:
+    values = trajectory.column("curvature", trajectory.config.learning_split, "epochs")
+    there = values[~np.isnan(values)]
+    return float(there.max()) if len(there) else float("nan")
+
+
 PATTERN = Pattern(
     id="charge",
     order=45,
@@ -119,6 +126,12 @@ PATTERN = Pattern(
             "free edges, in units of that of a walk without direction: rate x sqrt(steps) in alpha",
             of_alpha=True,
         ),
+        Statistic(
+            "curvature",
+            "largest eigenvalue, over the epochs at which it was measured, of the Hessian in alpha "
+            "of the loss that alpha learns from, at the mixture softmax(alpha) (RobustDARTS, "
+            "arXiv:1909.09656); undefined where `train.curvature_every` is 0",
+        ),
     ),
     measure=measure,
     claims=(
@@ -143,5 +156,6 @@ PATTERN = Pattern(
         "path_share",
         "alignment",
         "none_walk",
+        "curvature",
     ),
 )

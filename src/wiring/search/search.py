@@ -20,6 +20,7 @@ from wiring.measure import Measurement, SampleSums, Window, measure
 from wiring.methods import chance
 from wiring.methods.hooks import Hooks
 from wiring.methods.protocol import Context, load_method
+from wiring.search.curvature import curvature
 from wiring.search.evaluate import TestSet
 from wiring.search.follow import Followed
 from wiring.search.passes import Passes
@@ -205,8 +206,10 @@ class Search:
         sums["test"] = self.test.evaluate(
             self.net, self.method.evaluation(self.alpha, self.candidates)
         )
+        bend = self._curvature()
         for split, total in sums.items():
-            yield Row("epochs", self._epoch_row(split, total, rate))
+            own = bend if split == self.config.learning_split else math.nan
+            yield Row("epochs", {**self._epoch_row(split, total, rate), "curvature": own})
         for split in self.followed.splits:
             for values in self.followed.rows(self.net, split, self._repeatable_draw()):
                 yield Row("samples", {"epoch": self.epoch, "split": split, **values})
@@ -296,6 +299,14 @@ class Search:
             "genotype": json.dumps(self.genotype()),
             **sums.means(),
         }
+
+    def _curvature(self) -> float:
+        """Of the loss on the first samples that alpha learns from; NaN where it is not measured."""
+        every = self.config.train.curvature_every
+        if not every or (self.epoch + 1) % every:
+            return math.nan
+        x, y, _ = self.batches[self.config.learning_split].first()
+        return curvature(self.net, self.alpha, self.candidates, x, y)
 
     def _repeatable_draw(self) -> Draw:
         """Gates from the same noise at each call: only alpha changes them."""

@@ -184,6 +184,15 @@ def epochs_schema(shape: Shape) -> pa.Schema:
             "lr", pa.float64(), False, {"meaning": "the weights' learning rate; 0 while they rest"}
         ),
         pa.field(
+            "curvature",
+            pa.float64(),
+            False,
+            {
+                "meaning": "largest eigenvalue of the Hessian in alpha of the loss at the mixture "
+                "softmax(alpha), on the first batch of the learning split; NaN where not measured"
+            },
+        ),
+        pa.field(
             "genotype", pa.string(), False, {"meaning": "JSON: edge -> op that the method selects"}
         ),
     ]
