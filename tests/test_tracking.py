@@ -65,7 +65,13 @@ def rows(seed: int = 0, windows: int = WINDOWS) -> Iterator[tuple[str, dict[str,
             row["loss_wrong"] = math.nan if window == 1 else row["loss_wrong"]
             yield "windows", row
         for split in ("train", "validation", "test"):
-            keys = {"epoch": window, "split": split, "samples": 96, "lr": 0.1 / (1 + window)}
+            keys = {
+                "epoch": window,
+                "split": split,
+                "samples": 96,
+                "lr": 0.1 / (1 + window),
+                "curvature": 0.5,
+            }
             yield "epochs", {**keys, "genotype": '{"0-2": "none"}', **fields(EPOCH_FIELDS)}
 
 

@@ -78,7 +78,14 @@ def step_row(step: int, split: str, shape: Shape = SHAPE, seed: int = 0) -> dict
 
 def epoch_row(epoch: int, split: str, shape: Shape = SHAPE, seed: int = 0) -> dict[str, Any]:
     rng = np.random.default_rng([seed, epoch, 7])
-    keys = {"epoch": epoch, "split": split, "samples": 96, "lr": 0.1, "genotype": '{"0-2":"none"}'}
+    keys = {
+        "epoch": epoch,
+        "split": split,
+        "samples": 96,
+        "lr": 0.1,
+        "curvature": 0.5,
+        "genotype": '{"0-2":"none"}',
+    }
     return {**keys, **values(EPOCH_FIELDS, shape, rng)}
 
 
