@@ -157,10 +157,10 @@ def test_claims_are_judged_only_where_they_apply(tmp_path: Path) -> None:
     uniform = verdicts(tmp_path / "e", alpha={"lr": 0.0}, method="uniform")
     train = {"epochs": 20, "followed_samples": 4}
     followed = verdicts(tmp_path / "f", level="bi", train=train)
-    assert set(single) == everywhere | {"P1", "P1-order", "P2", "P2-shape"}
+    assert set(single) == everywhere | {"P1", "P1-order", "P2", "P2-shape", "M-charge"}
     unordered = verdicts(tmp_path / "g", lambda _: stays)
     assert set(unordered) == set(single) - {"P1-order"}
-    assert set(bi) == everywhere | {"P3", "P3-cause"}
+    assert set(bi) == everywhere | {"P3", "P3-cause", "M-charge"}
     assert set(frozen) == everywhere
     assert set(uniform) == everywhere | {"P2-cause"}
     assert set(followed) == set(bi) | {"M-correct-each", "M-wrong-each"}
