@@ -25,18 +25,20 @@ from tools.captions import FOLDER, captions
 from wiring.config import OPS, ScaleConfig, SearchConfig
 from wiring.dynamics import TABLES, Dynamics
 from wiring.errors import InputError
+from wiring.figures import graph
 from wiring.figures.accuracy import draw_accuracy
 from wiring.figures.catalogue import entries, entry, figures_of, paths_of
-from wiring.figures.cell import FRAMES, _curve, animate_wiring, draw_wiring
+from wiring.figures.cell import FRAMES, animate_wiring, draw_wiring
 from wiring.figures.course import courses
 from wiring.figures.curves import draw_cost, draw_probability, draw_statistics
 from wiring.figures.draw import draw_condition, draw_experiment, draw_overview
 from wiring.figures.interventions import draw_interventions
 from wiring.figures.overview import draw_all
+from wiring.figures.palette import OP_COLOUR
 from wiring.figures.panels import Panels, robust
 from wiring.figures.phases import draw_phases
 from wiring.figures.samples import draw_samples
-from wiring.figures.style import GREY, OP_COLOUR, SERIES, TINT, fold, styled
+from wiring.figures.style import GREY, SERIES, TINT, fold, styled
 from wiring.figures.svg import save
 from wiring.trajectory import Trajectory
 
@@ -199,7 +201,7 @@ def test_edges_do_not_overlap(nodes: int) -> None:
     curves = {}
     for target in range(2, nodes + 2):
         for source in range(target):
-            a, b, c = map(np.asarray, _curve(source, target))
+            a, b, c = map(np.asarray, graph.curve(source, target))
             curves[source, target] = (
                 (1 - share) ** 2 * a + 2 * share * (1 - share) * b + share**2 * c
             )
@@ -210,7 +212,7 @@ def test_edges_do_not_overlap(nodes: int) -> None:
     # No edge runs through a node that it does not join.
     for (source, target), curve in curves.items():
         for node in set(range(nodes + 2)) - {source, target}:
-            place = np.asarray(_curve(node, nodes + 2)[0])
+            place = np.asarray(graph.curve(node, nodes + 2)[0])
             assert np.linalg.norm(curve - place, axis=1).min() > 0.2
 
 

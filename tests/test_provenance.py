@@ -55,6 +55,7 @@ COMMANDS = {
     "claims": ["claims"],
     "figures": ["figures", "overview"],
     "charges": ["charges"],
+    "explorer": ["show"],
     "report": ["page", "report", "answers"],
 }
 """Stage -> the commands that its rules run."""

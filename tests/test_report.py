@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from markupsafe import escape
 
 from tests import synthetic
+from wiring import explorer
 from wiring.claims.judge import VERDICTS
 from wiring.claims.judgement import read as read_claims
 from wiring.claims.judgement import write as write_claims
@@ -107,6 +108,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.write_bytes(b"GIF89a") if path.suffix == ".gif" else path.write_text(SVG)
     for one in STUDY_WIDE:
         (root / one.file).write_text(SVG)
+    explorer.write(sorted((home / "trajectories").iterdir()), home / "explorer.html")
     return root
 
 
@@ -178,7 +180,7 @@ def test_every_link_leads_somewhere(pages: dict[str, Page], study: Path) -> None
     for name, page in pages.items():
         for link in page.all("a"):
             target, _, anchor = link["href"].partition("#")
-            if target.startswith("trajectories/"):
+            if target.startswith("trajectories/") or target == "explorer.html":
                 assert ((study / name).parent / target).is_file()
             elif target == "http://127.0.0.1:5000/":
                 assert anchor.startswith("/runs/")

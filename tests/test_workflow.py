@@ -56,6 +56,7 @@ def following(*experiments: str) -> dict[str, int]:
         "_overview": 1,
         "_index": 1,
         "_page": count,
+        "_explorer": count,
         "_default": 1,
     }
 

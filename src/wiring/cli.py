@@ -452,6 +452,30 @@ def answers(
 
 
 @app.command()
+def show(
+    searches: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TRAJECTORY...|SCALE_FILE NAME...",
+            help="Folders that searches wrote; or a scale file, and searches, conditions or "
+            "experiments of it (none: all).",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("explorer.html"),
+    results: Annotated[Path, typer.Option(help="Folder of all results.")] = Path("results"),
+) -> None:
+    """Show searches as one interactive page, a file that opens offline in any browser."""
+    from wiring.explorer import write
+
+    if Path(searches[0]).is_file():
+        paths = _finished(Path(searches[0]), searches[1:], results)
+    else:
+        paths = [Path(each) for each in searches]
+    write(paths, out)
+    typer.echo(out)
+
+
+@app.command()
 def provenance(
     stage: Annotated[str, typer.Argument(metavar="STAGE|SCALE_FILE", help="What to look behind.")],
     search: Annotated[str | None, typer.Argument(help="A search of that scale file.")] = None,
@@ -520,6 +544,29 @@ def _search_of(scale: ScaleConfig, scale_file: Path, search: str) -> SearchConfi
     if search not in searches:
         raise InputError(f"{scale_file}: no search {search!r}, expected an id of its searches")
     return searches[search]
+
+
+def _finished(scale_file: Path, names: list[str], results: Path) -> list[Path]:
+    """The folders of a study's finished searches that go by these names."""
+    scale = read_study(scale_file)
+    every = scale.searches(str(scale_file)).values()
+    for name in names:
+        if not any(name in _names(search) for search in every):
+            raise InputError(
+                f"{scale_file}: no {name!r}, expected an id of a search, a condition or an "
+                "experiment of it"
+            )
+    home = results / scale.scale / "experiments"
+    wanted = [search for search in every if not names or not _names(search).isdisjoint(names)]
+    folders = [home / search.experiment / "trajectories" / search.id for search in wanted]
+    found = [folder for folder in folders if (folder / "manifest.json").is_file()]
+    if not found:
+        raise InputError(f"{home}: none of these searches is finished, expected at least one")
+    return found
+
+
+def _names(search: SearchConfig) -> set[str]:
+    return {search.id, str(search.condition), search.experiment}
 
 
 def _study_with(scale_file: Path, experiment: str) -> ScaleConfig:

@@ -50,7 +50,7 @@ def folders_of_trajectories(wildcards, input) -> str:
 
 def all_of(experiment: str) -> list[str]:
     """Every file of an experiment."""
-    made = (rules._page.output, rules._claims.output, rules._tables.output)
+    made = (rules._page.output, rules._explorer.output, rules._claims.output, rules._tables.output)
     return [
         *(path for output in made for path in expand(output, experiment=experiment)),
         *FIGURES[experiment],

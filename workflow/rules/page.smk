@@ -23,3 +23,26 @@ rule _page:
     shell:
         "wiring page {params.scale:q} {wildcards.experiment:q} --tables {params.tables:q}"
         " --claims {input.claims:q} --figures {params.figures:q} --out {output:q} 2>&1 | tee {log:q}"
+
+
+rule _explorer:
+    input:
+        trajectories=lambda wildcards: TRAJECTORIES[wildcards.experiment],
+    output:
+        report(
+            f"{HOME}/explorer.html",
+            caption="../report/explorer.rst",
+            category="{experiment}",
+            labels={"figure": "its searches, to move through"},
+        ),
+    log:
+        f"{LOGS}/experiments/{{experiment}}/explorer.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+    params:
+        code=code_digest("explorer"),
+        trajectories=folders_of_trajectories,
+    shell:
+        "wiring show {params.trajectories} --out {output:q} 2>&1 | tee {log:q}"

@@ -19,10 +19,10 @@ from PIL import Image
 from wiring.config import INPUTS, Edge
 from wiring.dynamics import Dynamics
 from wiring.figures.course import Array, courses
+from wiring.figures.graph import RADIUS, RISE, along, curve, place
+from wiring.figures.palette import OP_COLOUR, OP_NAME
 from wiring.figures.style import (
     GREY,
-    OP_COLOUR,
-    OP_NAME,
     bare,
     key,
     line,
@@ -39,14 +39,11 @@ _THICK = 7.0
 """Line width in points of an edge with P(none) = 0."""
 _LABELLED = 14
 """Edges of the largest cell whose edges are labelled: there is no room in larger ones."""
-_RADIUS, _RISE, _PITCH = 0.2, 1.25, 1.3
-"""A node's radius, an input's distance from the row of intermediate nodes, and their spacing."""
 _ROOMY = 6
 """Nodes of the largest cell that two fit beside each other."""
 _WAY = (0.4, 0.5, 0.6, 0.7)
 """Shares of a curve, one of which is about as far out as it gets."""
 _BEZIER = [Curve.MOVETO, Curve.CURVE3, Curve.CURVE3]
-Point = tuple[float, float]
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
@@ -89,8 +86,8 @@ class _Cell:
         ).transpose(2, 0, 1)
         # Thinner lines and smaller letters where there are more nodes than a sheet's width takes.
         self.scale = min(1.0, _ROOMY / self.nodes)
-        height = max(abs(_along(_curve(*edge), share)[1]) for edge in self.edges for share in _WAY)
-        self.size = _place(self.nodes + INPUTS)[0] + 0.8, 2 * (max(height, _RISE) + _RADIUS)
+        height = max(abs(along(curve(*edge), share)[1]) for edge in self.edges for share in _WAY)
+        self.size = place(self.nodes + INPUTS)[0] + 0.8, 2 * (max(height, RISE) + RADIUS)
 
     def at(self, window: int) -> dict[Edge, State]:
         """Its edges after a window."""
@@ -217,39 +214,6 @@ def _indexed(pixels: Pixels) -> Image.Image:
     return image
 
 
-def _place(node: int) -> Point:
-    """Inputs above and below on the left, intermediate nodes (and the output) in a row."""
-    if node < INPUTS:
-        return 0.0, _RISE if node == 0 else -_RISE
-    return 1.2 + (node - INPUTS) * _PITCH, 0.0
-
-
-def _curve(source: int, target: int) -> tuple[Point, Point, Point]:
-    """Start, control point and end of an edge's curve, such that no two edges coincide.
-
-    Input 0's edges fan in from above and input 1's from below, farther targets on wider arcs.
-    Neighbours in the row are joined straight, others by flat arcs: above from even nodes, below
-    from odd ones.
-    """
-    start, end = _place(source), _place(target)
-    if source < INPUTS:
-        side = 1 if source == 0 else -1
-        return start, (end[0] - 0.25, side * _RISE * (0.55 + 0.42 * (target - INPUTS))), end
-    span = target - source
-    side = 1 if source % 2 == 0 else -1
-    bend = 0.0 if span == 1 else side * (0.35 + 0.3 * span)
-    return start, ((start[0] + end[0]) / 2, bend), end
-
-
-def _along(curve: tuple[Point, Point, Point], share: float) -> Point:
-    """A point of a curve."""
-    x, y = (
-        (1 - share) ** 2 * a + 2 * share * (1 - share) * b + share**2 * c
-        for a, b, c in zip(*curve, strict=True)
-    )
-    return x, y
-
-
 _HEADING: dict[str, Any] = {"loc": "left", "fontsize": 9.5, "fontweight": "bold"}
 
 
@@ -268,17 +232,17 @@ def _draw_cell(
     out = cell.nodes + INPUTS
     style: dict[str, Any] = {"fill": False, "capstyle": "butt"}
     for node in cell.outputs:
-        arc = Curve(_curve(node, out), _BEZIER)
-        axes.add_artist(PathPatch(arc, edgecolor=_CONCATENATION, linewidth=1, zorder=1, **style))
+        way = Curve(curve(node, out), _BEZIER)
+        axes.add_artist(PathPatch(way, edgecolor=_CONCATENATION, linewidth=1, zorder=1, **style))
     edges = {}
     for edge, state in states.items():
-        curve = _curve(*edge)
-        edges[edge] = PathPatch(Curve(curve, _BEZIER), zorder=2, **style)
+        arc = curve(*edge)
+        edges[edge] = PathPatch(Curve(arc, _BEZIER), zorder=2, **style)
         _set_state(edges[edge], state, cell.scale)
         axes.add_artist(edges[edge])
         if labels:
             axes.text(
-                *_along(curve, 0.62 if edge.kind == "input" else 0.5),
+                *along(arc, 0.62 if edge.kind == "input" else 0.5),
                 OP_NAME[state.op].replace(" conv ", "").replace(" pool ", ""),
                 ha="center",
                 va="center",
@@ -290,8 +254,8 @@ def _draw_cell(
     nodes: list[Any] = []
     for node in range(out + 1):
         fill = _INPUT if node < INPUTS else "white"
-        centre = _place(node)
-        circle = Circle(centre, _RADIUS, facecolor=fill, edgecolor=GREY, linewidth=1.2, zorder=5)
+        centre = place(node)
+        circle = Circle(centre, RADIUS, facecolor=fill, edgecolor=GREY, linewidth=1.2, zorder=5)
         nodes.append(axes.add_artist(circle))
         text = "out" if node == out else str(node)
         size = 8.5 * max(cell.scale, 0.75)

@@ -11,11 +11,10 @@ from wiring.config import Edge
 from wiring.config.space import edges_of
 from wiring.dynamics import Dynamics
 from wiring.figures.course import courses
+from wiring.figures.palette import OP_COLOUR, OP_DASH
 from wiring.figures.panels import Limits, Panels, robust
 from wiring.figures.style import (
     GREY,
-    OP_COLOUR,
-    OP_DASH,
     OUTCOME_COLOUR,
     WIDTH,
     arrow,

@@ -7,10 +7,9 @@ from matplotlib.figure import Figure
 
 from wiring.config import Edge
 from wiring.dynamics import Dynamics
+from wiring.figures.palette import OP_COLOUR, OP_NAME
 from wiring.figures.panels import Limits, Panels, Points, robust
 from wiring.figures.style import (
-    OP_COLOUR,
-    OP_NAME,
     WIDTH,
     arrow,
     in_rows,

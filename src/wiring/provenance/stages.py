@@ -10,6 +10,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "claims": ("wiring.claims.judgement",),
     "figures": ("wiring.figures.draw",),
     "charges": ("wiring.methods.ask",),
+    "explorer": ("wiring.explorer.page",),
     "report": ("wiring.report.write", "wiring.report.audit"),
 }
 """Stage -> the modules that its command calls; what they import is found, not listed."""
