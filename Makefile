@@ -86,7 +86,11 @@ bench: env ## Time a search step
 	$(BIN)/python -m benchmarks.step
 
 ui: env ## Browse the runs in MLflow (MLFLOW_TRACKING_URI=sqlite:///mlflow.db PORT=5000)
-	$(RUN) mlflow ui --host 127.0.0.1 --port "$(PORT)" --backend-store-uri "$(MLFLOW_TRACKING_URI)"
+	@# Unsaid: the address may hold a password.
+	@$(RUN) wiring track links results/*/ --address "http://127.0.0.1:$(PORT)"
+	@echo "MLflow: http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning (Ctrl-C ends it)"
+	@$(RUN) MLFLOW_BACKEND_STORE_URI="$(MLFLOW_TRACKING_URI)" \
+		mlflow ui --host 127.0.0.1 --port "$(PORT)"
 
 pull: env ## Fetch the published results
 	$(RUN) python -m tools.pull

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import re
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -27,8 +28,20 @@ from pydantic import ValidationError
 
 from tests.ports import silent_port
 from wiring.config import OPS, SearchConfig, SpaceConfig
+from wiring.dynamics import Dynamics
+from wiring.dynamics.metrics import HEADLINES
 from wiring.errors import InputError
-from wiring.tracking import Tracker, TrackingError, init, replay, store, tracker, view
+from wiring.tracking import (
+    Tracker,
+    TrackingError,
+    init,
+    replay,
+    show,
+    store,
+    tracker,
+    view,
+    write_links,
+)
 from wiring.trajectory import EPOCH_FIELDS, WINDOW_FIELDS, Shape, Trajectory, TrajectoryWriter
 
 SHAPE = Shape(2, SpaceConfig().edges, OPS)
@@ -123,6 +136,12 @@ def expected(seed: int = 0, windows: int = WINDOWS) -> set[tuple[str, int, float
         elif row["split"] == "train":
             values["train/lr"] = row["lr"]
         if table == "windows" and row["split"] == "validation":
+            inner = np.array([edge.kind == "intermediate" for edge in SHAPE.edges])
+            probability = row["probability"].astype(np.float32).astype(float)
+            values["edges_kept"] = float((probability.argmax(axis=1) != 0).sum())
+            values["none_input"] = float(probability[~inner, 0].mean())
+            values["none_intermediate"] = float(probability[inner, 0].mean())
+            values["loss_minus_entropy"] = row["loss"] - row["entropy"]
             for name in ("direct", "inner", "total"):
                 values[f"residual/{name}"] = row[f"residual_{name}"]
             values["residual/skip_weight"] = row["skip_weight"]
@@ -141,6 +160,14 @@ def expected(seed: int = 0, windows: int = WINDOWS) -> set[tuple[str, int, float
                     values[f"cost/{edge}/{op}"] = (one + two) / 2
         found |= {(name, step, value) for name, value in values.items() if math.isfinite(value)}
     return found
+
+
+def finals(path: Path) -> set[tuple[str, int, float]]:
+    """The searches table's headline numbers, told after the last step."""
+    trajectory = Trajectory.read(path)
+    (row,) = Dynamics.of([trajectory]).searches.to_dict("records")
+    step = max(trajectory.column("step").tolist())
+    return {(name, step, row[name]) for name in HEADLINES if math.isfinite(row[name])}
 
 
 @pytest.fixture
@@ -196,8 +223,8 @@ def test_live_and_replayed_runs_are_the_same_and_complete(project: Path) -> None
     replayed = replay(path)
     assert replayed != live
     assert shown(replayed) == shown_live
-    assert {*shown_live["metrics"]} == expected()
-    assert len(shown_live["metrics"]) == len(expected())
+    assert {*shown_live["metrics"]} == expected() | finals(path)
+    assert len(shown_live["metrics"]) == len(expected() | finals(path))
     assert shown_live["status"] == "FINISHED"
     assert shown_live["params"]["space.cells"] == "2"
     tags = shown_live["tags"]
@@ -209,6 +236,7 @@ def test_live_and_replayed_runs_are_the_same_and_complete(project: Path) -> None
     }.items() <= tags.items()
     assert shown_live["inputs"][0]["name"] == "digits"
     assert shown_live["artifacts"] == [
+        "explorer.html",
         "genotype.json",
         "trajectory",
         "trajectory/epochs.parquet",
@@ -216,8 +244,13 @@ def test_live_and_replayed_runs_are_the_same_and_complete(project: Path) -> None
         "trajectory/samples.parquet",
         "trajectory/windows.parquet",
     ]
-    parent = store.connect().get_run(tags["mlflow.parentRunId"])
-    assert parent.data.tags["kind"] == "experiment"
+    # No run hides another: an experiment opens with its searches as rows.
+    assert "mlflow.parentRunId" not in tags
+    ids = [experiment.experiment_id for experiment in store.connect().search_experiments()]
+    assert [run.info.run_id for run in store.connect().search_runs(ids)] == [replayed]
+    page = store.connect().download_artifacts(replayed, "explorer.html", str(project))
+    assert config.id in Path(page).read_text()
+    Path(page).unlink()
     assert sorted(p.name for p in project.iterdir()) == ["mlartifacts", "mlflow.db", "t"]
 
 
@@ -278,7 +311,7 @@ def test_replay_replaces_incomplete_runs_and_adds_no_second_one(project: Path) -
     once = replay(path)
     assert killed not in active_runs()
     assert replay(path) == once
-    assert len(metric_rows(once)) == len(expected())
+    assert len(metric_rows(once)) == len(expected() | finals(path))
     assert len(active_runs()) == 2  # this one, and another search's
     (project / "figure.svg").write_text("<svg/>")
     assert replay(path, [project / "figure.svg"]) == once
@@ -301,7 +334,7 @@ def test_a_resumed_search_shows_every_row_once(project: Path) -> None:
     follow(resumed, skip=2)
     resumed.finish(path)
     (run_id,) = active_runs()
-    assert sorted(metric_rows(run_id)) == sorted(expected())
+    assert sorted(metric_rows(run_id)) == sorted(expected() | finals(path))
 
 
 def test_a_search_done_again_has_one_run(project: Path) -> None:
@@ -339,20 +372,22 @@ def test_four_searches_side_by_side_lose_nothing(project: Path) -> None:
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     assert len(runs) == 4
     for run_id, run in runs.items():
-        assert sorted(metric_rows(run_id)) == sorted(expected(int(run.data.tags["seed"]), 12))
+        seed = int(run.data.tags["seed"])
+        every = expected(seed, 12) | finals(project / f"t{seed}")
+        assert sorted(metric_rows(run_id)) == sorted(every)
 
 
 @contextmanager
-def answering(status: int, delay: float = 0.0) -> Iterator[str]:
+def answering(status: int, delay: float = 0.0, body: bytes = b"{}") -> Iterator[str]:
     """A server on loopback that gives every request the same answer."""
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             time.sleep(delay)
             self.send_response(status)
-            self.send_header("Content-Length", "2")
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(b"{}")
+            self.wfile.write(body)
 
         do_GET = do_POST = answer  # noqa: N815
 
@@ -407,7 +442,7 @@ def test_a_broken_server_costs_one_warning_and_little_time(
     assert not output.err
     # Nothing is lost.
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert sorted(metric_rows(replay(path))) == sorted(expected())
+    assert sorted(metric_rows(replay(path))) == sorted(expected() | finals(path))
 
 
 def test_a_broken_installation_of_mlflow_costs_one_warning(
@@ -459,7 +494,7 @@ def test_a_store_that_fails_for_a_while_gets_every_row_once(
     follower.finish(path)
     (run_id,) = active_runs()
     assert calls >= 4
-    assert sorted(metric_rows(run_id)) == sorted(expected())
+    assert sorted(metric_rows(run_id)) == sorted(expected() | finals(path))
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
@@ -596,3 +631,115 @@ def test_no_value_of_a_config_can_change_the_filter_of_runs(changes: dict[str, s
     tag = "tags\\.{} = '[A-Za-z0-9_.-]+'"
     which = f"{tag.format('search')} and {tag.format('config_sha256')}"
     assert re.fullmatch(which, client.which)
+
+
+def test_links_lead_to_the_runs_of_the_store_at_hand(project: Path) -> None:
+    path = write(project / "t", config_for())
+    results = project / "test"
+    results.mkdir()
+    for _ in range(2):  # the second store gives the run another id
+        run_id = replay(path)
+        write_links(results)
+        text = (results / "runs.html").read_text()
+        (href,) = re.findall(rf'<li id="{config_for().id}"><a href="([^"]+)"', text)
+        experiment = store.connect().get_run(run_id).info.experiment_id
+        place = f"http://127.0.0.1:5000/#/experiments/{experiment}/runs/{run_id}"
+        assert href == f"{place}?workflowType=machine_learning"
+        store.connect().delete_run(run_id)
+    write_links(results)
+    assert "0 searches" in (results / "runs.html").read_text()
+
+
+def test_figures_are_shown_with_the_searches_of_their_condition(project: Path) -> None:
+    runs = {seed: replay(write(project / f"t{seed}", config_for(seed))) for seed in range(2)}
+    drawn = project / "figures"
+    own = drawn / str(config_for().condition)
+    own.mkdir(parents=True)
+    (drawn / "another_condition").mkdir()
+    for place in (own / "cost.svg", drawn / "shared.svg", drawn / "another_condition/cost.svg"):
+        place.write_text(f"<svg>{place.name}</svg>")
+    show({drawn: "E1", project / "absent": "E2"}, "test")
+    for run_id in runs.values():
+        found = [file.path for file in store.connect().list_artifacts(run_id, "figures")]
+        assert found == ["figures/cost.svg", "figures/shared.svg"]
+
+
+def test_an_experiment_says_what_its_numbers_are_and_brings_its_columns(project: Path) -> None:
+    replay(write(project / "t", config_for()))
+    experiment = store.connect().get_experiment_by_name("test/E1")
+    assert experiment is not None
+    note = experiment.tags["mlflow.note.content"]
+    run = next(iter(active_runs().values()))
+    for name in run.data.metrics:
+        folder = name.split("/")[0]
+        assert f"`{name}`" in note or f"`{folder}/" in note or f" {folder}/" in note, name
+    columns = json.loads(experiment.tags["mlflow.sharedViewState.wiring"])["selectedColumns"]
+    for column in columns[1:]:
+        kind, name = column.split(".")
+        name = name.strip("`")
+        assert name in getattr(run.data, kind) or name in {"variant", "growth", "width_gap"}
+    assert "explorer.html" in run.data.tags["mlflow.note.content"]
+
+
+def test_a_deleted_experiment_is_told_with_its_remedy(project: Path) -> None:
+    path = write(project / "t", config_for())
+    init(["E1"], "test")
+    experiment = store.connect().get_experiment_by_name("test/E1")
+    assert experiment is not None
+    store.connect().delete_experiment(experiment.experiment_id)
+    begun = monotonic()
+    with pytest.raises(TrackingError, match="deleted: `mlflow experiments restore -x") as caught:
+        replay(path)
+    assert monotonic() - begun < 3, "no waiting mends it"
+    assert "\n" not in str(caught.value)
+    store.connect().restore_experiment(experiment.experiment_id)
+    assert replay(path)
+
+
+def test_a_store_of_another_version_is_told_with_its_remedy(project: Path) -> None:
+    path = write(project / "t", config_for())
+    init(["E1"], "test")
+    with sqlite3.connect("mlflow.db") as database:
+        database.execute("update alembic_version set version_num = '451aebb31d03'")
+    code = (
+        f"from pathlib import Path; from wiring.tracking import replay\nreplay(Path({str(path)!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "it is of another version of MLflow" in done.stderr.splitlines()[-1]
+    assert "`mlflow db upgrade" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://me:s3cr3t%21@127.0.0.1:1/db", "http://me:s3cr3t%21@127.0.0.1:1"]
+)
+def test_no_message_holds_a_password(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    address: str,
+) -> None:
+    monkeypatch.setattr(store, "PATIENCE", 0.5)
+    monkeypatch.setattr(store, "BEFOREHAND", 0.5)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    init(["E1"], "test")
+    with pytest.raises(TrackingError) as caught:
+        replay(write(project / "t", config_for()))
+    (project / "test").mkdir()
+    write_links(project / "test")
+    said = [str(caught.value), caplog.text, *capfd.readouterr()]
+    said.append((project / "test/runs.html").read_text())
+    assert "me:***@" in said[0]
+    for text in said:
+        assert "s3cr3t" not in text
+
+
+def test_a_wrong_password_is_told_with_its_remedy(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(project / "t", config_for())
+    # What MLflow's own server says.
+    with answering(401, body=b"You are not authenticated.") as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        with pytest.raises(TrackingError, match="set MLFLOW_TRACKING_USERNAME"):
+            replay(path)

@@ -252,19 +252,19 @@ def test_mlflow_shows_every_row_of_the_trajectories(made: Path) -> None:
             assert shown == list(zip(part["step"], part["loss"].astype(float), strict=True))
 
 
-def test_mlflow_shows_the_figures_of_each_experiment(made: Path) -> None:
+def test_mlflow_shows_the_figures_of_each_search(made: Path) -> None:
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{made}/mlflow.db")
     for name in SMOKE.experiments:
         experiment = client.get_experiment_by_name(f"smoke/{name}")
         assert experiment is not None
-        (parent,) = client.search_runs([experiment.experiment_id], "tags.kind = 'experiment'")
-        found = client.list_artifacts(parent.info.run_id, "figures")
-        for folder in [item for item in found if item.is_dir]:
-            found += client.list_artifacts(parent.info.run_id, folder.path)
-        shown = {item.path for item in found if not item.is_dir}
-        assert shown == {f"figures/{figure}" for figure in paths_of(SMOKE, name)}
+        every = paths_of(SMOKE, name)
+        for run in client.search_runs([experiment.experiment_id]):
+            own = str(SEARCHES[run.data.tags["search"]].condition)
+            found = {item.path for item in client.list_artifacts(run.info.run_id, "figures")}
+            wanted = [path for path in every if path.startswith(f"{own}/") or "/" not in path]
+            assert found == {f"figures/{Path(path).name}" for path in wanted}
 
 
 def test_a_second_run_has_nothing_to_do(project: Path) -> None:

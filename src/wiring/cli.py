@@ -517,12 +517,28 @@ def track_figures(
     scale_file: ScaleFile,
     results: Annotated[Path, typer.Argument(help="Folder of the scale's results.")],
 ) -> None:
-    """Show drawn figures in MLflow, with the run of their experiment."""
+    """Show drawn figures in MLflow, with the runs of their searches, and link these."""
     scale = read_study(scale_file)
-    from wiring.tracking import show
+    from wiring.tracking import show, write_links
 
     homes = {name: results / "experiments" / name for name in scale.experiments}
     show({home / "figures": name for name, home in homes.items()}, scale.scale)
+    write_links(results)
+
+
+@track.command()
+def links(
+    results: Annotated[list[Path], typer.Argument(help="Folders of scales' results.")],
+    address: Annotated[
+        str, typer.Option(help="Where MLflow's UI is served.")
+    ] = "http://127.0.0.1:5000",
+) -> None:
+    """Write the page by which a report's links find their runs in this store (runs.html)."""
+    from wiring.tracking import write_links
+
+    for folder in results:
+        if folder.is_dir():
+            write_links(folder, address)
 
 
 @track.command()

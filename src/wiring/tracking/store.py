@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from pydantic import TypeAdapter, ValidationError
-from tenacity import Retrying, stop_after_delay, wait_random_exponential
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from wiring.config import SearchConfig
 from wiring.config.model import Name
 from wiring.errors import InputError
+from wiring.explorer import write as write_page
 from wiring.tracking import view
 from wiring.trajectory import Trajectory
 
@@ -28,8 +32,28 @@ BATCH = 1000
 """Metrics a request: the most that MLflow takes."""
 PATIENCE, BEFOREHAND = 30.0, 5.0
 """Seconds for which `replay` tries again; and `init`, for which all jobs wait."""
-KIND = {"mlflow.experimentKind": "custom_model_development"}
+VIEW = "wiring"
+"""Key under which the UI finds the columns of searches: `?viewStateShareKey=wiring`."""
+TRAINING = "workflowType=machine_learning"
+"""What an address of the UI ends with: whatever an experiment says, MLflow's UI has a switch of its
+own between training and GenAI, and in a new browser it stands on GenAI."""
+KIND = {
+    "mlflow.experimentKind": "custom_model_development",
+    f"mlflow.sharedViewState.{VIEW}": view.shared_view(),
+}
 """MLflow 3 else opens an experiment in its layout for GenAI: traces, judges, an assistant."""
+REMEDIES = {
+    "out-of-date database schema": "it is of another version of MLflow: after a copy of it, "
+    "`mlflow db upgrade URI` brings an older one up to this, and a newer one needs that version",
+    "can't locate revision": "it is of a newer version of MLflow: use that one, or another store",
+    "error code 401": "name and password are not right: set MLFLOW_TRACKING_USERNAME and "
+    "MLFLOW_TRACKING_PASSWORD",
+    "password authentication failed": "name and password in MLFLOW_TRACKING_URI are not right",
+    "access denied for user": "name and password in MLFLOW_TRACKING_URI are not right",
+}
+"""What an error that no trying again mends says, and what mends it."""
+
+_SEARCHES = "tags.kind = 'search' and attributes.status = 'FINISHED'"
 
 log = logging.getLogger("wiring.tracking")
 
@@ -49,7 +73,11 @@ class TrackingError(RuntimeError):
     """The tracking store cannot be used: one sentence says why."""
 
     def __init__(self, error: BaseException) -> None:
-        super().__init__(f"tracking: {uri()} cannot be used ({reason(error)})")
+        super().__init__(f"tracking: {shown_uri()} cannot be used ({reason(error)})")
+
+
+class DeletedError(RuntimeError):
+    """An experiment of ours lies in the store's trash."""
 
 
 def uri() -> str:
@@ -57,6 +85,11 @@ def uri() -> str:
     # Absolute: MLflow keeps one store per URI, wherever the process has gone since.
     default = f"sqlite:///{Path('mlflow.db').absolute().as_posix()}"
     return os.environ.get("MLFLOW_TRACKING_URI") or default
+
+
+def shown_uri() -> str:
+    """Where runs go, without a password: what messages may say."""
+    return _without_password(uri())
 
 
 def connect() -> MlflowClient:
@@ -67,20 +100,46 @@ def connect() -> MlflowClient:
 
 
 def reason(error: BaseException) -> str:
-    """The first line of an error, for a one-line message."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    """An error in one line: what mends it, if that is known, or its own first line."""
+    if found := _remedy(error):
+        return found
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return _without_password(text)[:200]
+
+
+def _remedy(error: BaseException) -> str | None:
+    if isinstance(error, DeletedError):
+        return str(error)
+    text = str(error).lower()
+    return next((remedy for mark, remedy in REMEDIES.items() if mark in text), None)
+
+
+def _without_password(text: str) -> str:
+    """A text in which no address holds a password, and the one of the store stands nowhere."""
+    secret = urlsplit(uri()).password
+    for each in {secret, unquote(secret)} if secret else ():
+        text = text.replace(each, "***")
+    return re.sub(r"(?<=://)([^/@\s:]*):[^/@\s]+@", r"\1:***@", text)
 
 
 def persistently(seconds: float | None = None) -> Retrying:
     """Try again for so many seconds (:data:`PATIENCE`), then raise what went wrong last."""
     patience = PATIENCE if seconds is None else seconds
     return Retrying(
-        stop=stop_after_delay(patience), wait=wait_random_exponential(0.2, max=4), reraise=True
+        retry=retry_if_exception(worth_another_try),
+        stop=stop_after_delay(patience),
+        wait=wait_random_exponential(0.2, max=4),
+        reraise=True,
     )
 
 
+def worth_another_try(error: BaseException) -> bool:
+    """Whether time may mend an error of the store."""
+    return isinstance(error, Exception) and _remedy(error) is None
+
+
 def init(experiments: Iterable[str], scale: str) -> None:
-    """Create the store, its experiments and their parent runs; what is there stays.
+    """Create the store and its experiments; what is there stays.
 
     To be done once before searches run side by side: they would all create the same database. A
     store that cannot be reached is not an error, for searches run without one too.
@@ -94,34 +153,48 @@ def init(experiments: Iterable[str], scale: str) -> None:
     """
     for name in experiments:
         title(scale, name)
-    with _optional("searches run untracked; once it can, `wiring track replay TRAJECTORY_DIR...`"):
+    with optional("searches run untracked; once it can, `wiring track replay TRAJECTORY_DIR...`"):
         for name in experiments:
             persistently(BEFOREHAND)(lambda name=name: ensure(connect(), scale, name))
 
 
 def show(folders: Mapping[Path, str], scale: str) -> None:
-    """Add drawn figures to the parent runs of their experiments, replacing those of the same name.
+    """Add drawn figures to the runs of their searches, replacing those of the same name.
+
+    A search shows those of its condition and those over its experiment.
 
     Args:
         folders: each experiment's folder of figures, with its id; absent ones are passed over.
         scale: the scale's name.
     """
-    with _optional("figures are in the results folder only; once it can, `wiring track figures`"):
+    with optional("figures are in the results folder only; once it can, `wiring track figures`"):
         client = connect()
         for folder, name in folders.items():
             if folder.is_dir():
-                _, run_id = ensure(client, scale, name)
-                client.log_artifacts(run_id, str(folder), "figures")
+                shared = [path for path in sorted(folder.iterdir()) if path.is_file()]
+                for run in client.search_runs([ensure(client, scale, name)], _SEARCHES):
+                    own = folder / run.data.tags["search"].rpartition("_s")[0]
+                    drawn = sorted(own.iterdir()) if own.is_dir() else []
+                    attach(client, run.info.run_id, [*drawn, *shared])
+
+
+def runs_of(scale: str) -> dict[str, tuple[str, str]]:
+    """The complete runs of a scale's searches: id of the search to ids of experiment and run."""
+    client = connect()
+    ours = client.search_experiments(filter_string=f"name LIKE '{scale}/%'")
+    experiments = [each.experiment_id for each in ours]
+    found = client.search_runs(experiments, _SEARCHES, max_results=50_000) if experiments else []
+    return {run.data.tags["search"]: (run.info.experiment_id, run.info.run_id) for run in found}
 
 
 @contextmanager
-def _optional(otherwise: str) -> Iterator[None]:
+def optional(otherwise: str) -> Iterator[None]:
     """Turn a store that cannot be used into a warning: nothing depends on it."""
     try:
         yield
     except Exception as error:  # whatever the store or its driver raises
         log.warning(
-            "tracking: %s cannot be used (%s): %s logs them", uri(), reason(error), otherwise
+            "tracking: %s cannot be used (%s): %s logs them", shown_uri(), reason(error), otherwise
         )
 
 
@@ -141,11 +214,11 @@ def title(scale: str, name: str) -> str:
     return f"{scale}/{name}"
 
 
-def ensure(client: MlflowClient, scale: str, name: str) -> tuple[str, str]:
-    """Find or create an experiment and its parent run.
+def ensure(client: MlflowClient, scale: str, name: str) -> str:
+    """Find or create an experiment.
 
     Returns:
-        Ids of the MLflow experiment and of the parent run.
+        Its id in the store.
 
     Raises:
         InputError: `scale` or `name` is not a name.
@@ -166,15 +239,16 @@ def ensure(client: MlflowClient, scale: str, name: str) -> tuple[str, str]:
         found = client.get_experiment_by_name(called)
         assert found is not None
     experiment: str = found.experiment_id
-    parents = client.search_runs(
-        [experiment], "tags.kind = 'experiment'", order_by=["attributes.start_time ASC"]
-    )
-    if parents:
-        return experiment, parents[0].info.run_id
-    tags = {"kind": "experiment", "scale": scale, "experiment": name}
-    parent = client.create_run(experiment, tags=tags, run_name=name).info.run_id
-    client.set_terminated(parent)
-    return experiment, parent
+    if found.lifecycle_stage != "active":
+        raise DeletedError(
+            f"its experiment {called} was deleted: `mlflow experiments restore -x {experiment}` "
+            "brings it back, `mlflow gc` removes it for good"
+        )
+    link = f"#/experiments/{experiment}/runs?viewStateShareKey={VIEW}&{TRAINING}"
+    for key, value in {**KIND, "mlflow.note.content": view.experiment_note(link)}.items():
+        if found.tags.get(key) != value:
+            client.set_experiment_tag(experiment, key, value)
+    return experiment
 
 
 def begin(
@@ -200,13 +274,12 @@ def begin(
     from mlflow.data.meta_dataset import MetaDataset
     from mlflow.entities import Dataset, DatasetInput, InputTag, Param
 
-    experiment, parent = ensure(client, scale, config.experiment)
+    experiment = ensure(client, scale, config.experiment)
     for run in _runs(client, experiment, config):
         if not _complete(run):
             client.delete_run(run.info.run_id)
-    tags = {**view.tags(config, scale), "mlflow.parentRunId": parent}
     run_id: str = client.create_run(
-        experiment, start_time=started, tags=tags, run_name=config.id
+        experiment, start_time=started, tags=view.tags(config, scale), run_name=config.id
     ).info.run_id
     client.log_batch(run_id, params=[Param(*pair) for pair in view.params(config).items()])
     meta = MetaDataset(  # type: ignore[abstract]  # only by its annotations
@@ -255,6 +328,11 @@ def complete(
     """
     if genotype := view.genotype(trajectory):
         client.log_text(run_id, genotype, "genotype.json")
+    with TemporaryDirectory() as folder:
+        page = Path(folder, "explorer.html")
+        write_page([trajectory.path], page)
+        client.log_artifact(run_id, str(page))
+    log_samples(client, run_id, [view.finals(trajectory)])
     for name in ("manifest.json", *trajectory.manifest["files"]):
         client.log_artifact(run_id, str(trajectory.path / name), "trajectory")
     if commit := trajectory.manifest.get("git_commit"):
@@ -273,7 +351,7 @@ def complete(
 
 def find(client: MlflowClient, trajectory: Trajectory, scale: str) -> str | None:
     """The complete run of a trajectory, if there is one."""
-    experiment, _ = ensure(client, scale, trajectory.config.experiment)
+    experiment = ensure(client, scale, trajectory.config.experiment)
     for run in _runs(client, experiment, trajectory.config):
         if _complete(run) and run.data.tags["trajectory_sha256"] == _digest(trajectory):
             return str(run.info.run_id)

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from tenacity import RetryCallState, Retrying, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
 from wiring.config import SearchConfig
 from wiring.tracking import store, view
@@ -27,6 +27,8 @@ DRAIN = 60.0
 """Seconds that a search's end waits for what is still to be sent to a store that works."""
 OPENING = 10.0
 """Seconds that a search's end waits for the run to be there at all."""
+LOAD = 10.0
+"""Seconds between two looks at the machine's load."""
 FLUSH = 5.0
 """Seconds that metrics are gathered: a metric costs half as much in a large batch."""
 BACKLOG = 1000
@@ -91,7 +93,8 @@ class Tracker:
 
     def log_window(self, row: Mapping[str, Any], shape: Shape) -> None:
         """Log a row of `windows`."""
-        metrics = view.window_metrics(row, shape, self._config.level)
+        free = [self._config.space.free(edge) for edge in shape.edges]
+        metrics = view.window_metrics(row, shape, self._config.level, free)
         self._windows += 1
         self._put(view.Sample(int(row["step"]), store.now(), metrics))
 
@@ -174,7 +177,8 @@ class Tracker:
     def _follow(self, client: MlflowClient, run_id: str) -> Last | None:
         """Send samples in batches until the last item comes, or nobody waits for it."""
         batch: list[view.Sample] = []
-        flushed = monotonic()
+        flushed = looked = monotonic()
+        load = _Load()
         while not self._given_up.is_set():
             try:
                 item = self._queue.get(timeout=FLUSH)
@@ -182,6 +186,9 @@ class Tracker:
                 item = None
             if isinstance(item, view.Sample):
                 batch.append(item)
+            if monotonic() - looked >= LOAD:
+                batch += load.look()
+                looked = monotonic()
             size = sum(len(sample.metrics) for sample in batch)
             late = monotonic() - flushed >= FLUSH
             if size >= store.BATCH or late or callable(item):
@@ -196,7 +203,12 @@ class Tracker:
             patience = GRACE if self._closing.is_set() else PATIENCE
             return (state.seconds_since_start or 0.0) >= patience
 
-        retry = Retrying(stop=enough, wait=wait_random_exponential(0.2, max=4), reraise=True)
+        retry = Retrying(
+            retry=retry_if_exception(store.worth_another_try),
+            stop=enough,
+            wait=wait_random_exponential(0.2, max=4),
+            reraise=True,
+        )
         return retry(function, *args, **kwargs)
 
     def _give_up(self, reason: str) -> None:
@@ -209,6 +221,31 @@ class Tracker:
             "tracking: %s: gave up on %s (%s): the search goes on and its trajectory keeps "
             "everything; log it later with `wiring track replay TRAJECTORY_DIR`",
             self._config.id,
-            store.uri(),
+            store.shown_uri(),
             reason,
         )
+
+
+class _Load:
+    """The load of the machine, by MLflow's own monitors and under its names, where psutil is."""
+
+    def __init__(self) -> None:
+        self._looks = 0
+        self._monitors: list[Any] = []
+        try:
+            cpu = import_module("mlflow.system_metrics.metrics.cpu_monitor")
+            self._monitors.append(cpu.CPUMonitor())
+            gpu = import_module("mlflow.system_metrics.metrics.gpu_monitor")
+            self._monitors.append(gpu.GPUMonitor())
+        except Exception:  # no psutil, no pynvml, no GPU: then what is there must do
+            return
+
+    def look(self) -> list[view.Sample]:
+        """The load now; nothing if nobody can tell."""
+        found: dict[str, float] = {}
+        for monitor in self._monitors:
+            monitor.collect_metrics()
+            found |= {f"system/{name}": float(x) for name, x in monitor.aggregate_metrics().items()}
+            monitor.clear_metrics()
+        self._looks += 1
+        return [view.Sample(self._looks, store.now(), found)] if found else []

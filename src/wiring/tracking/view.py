@@ -1,6 +1,7 @@
 """What MLflow shows of a search: pure functions from config and rows to params, tags, metrics.
 
-Metric names are paths, and the UI draws one section per folder: one per edge for `P/2-3/none`.
+Metric names are paths, and the UI draws one section per folder: one per edge for `P/2-3/none`. It
+opens with the section of names without a folder: there stand the few numbers that tell a search.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,9 +18,32 @@ import numpy as np
 import numpy.typing as npt
 
 from wiring.config import SearchConfig
+from wiring.patterns import PATTERNS, STATISTICS
 from wiring.trajectory import EPOCH_FIELDS, WINDOW_FIELDS, Shape, Trajectory
 
 SCALARS = tuple(EPOCH_FIELDS)
+COURSES = {
+    "edges_kept": "free edges on which none is not the likeliest op",
+    "none_input": "P(none), mean over the free input edges",
+    "none_intermediate": "P(none), mean over the free intermediate edges",
+    "loss_minus_entropy": "of the samples that alpha learns from: above 0, none gains",
+}
+"""What is told of every window, beside the edges' own numbers."""
+FINAL = {
+    **{name: each.meaning for name, each in STATISTICS.items() if each.headline},
+    "test_accuracy": "accuracy on the test set after the last epoch",
+}
+"""What is told of a whole search."""
+FOLDERS = {
+    "P/EDGE/OP": "probability of the op on the edge",
+    "cost/EDGE/OP": "its local cost, nats, mean over cells",
+    "credit/EDGE": "sum of the ops' costs, weighted as they were drawn, nats, sum over cells",
+    "train/, validation/, test/": "loss, entropy (nats) and accuracy on the split; the endings "
+    "_correct and _wrong: of the samples classified so",
+    "residual/": "how far the exact laws are off, nats",
+    "system/": "load of the machine while the search ran; of live runs only",
+}
+"""The other metrics, by folder."""
 RESIDUALS = ("residual_direct", "residual_inner", "residual_total", "skip_weight")
 
 
@@ -66,9 +90,73 @@ def tags(config: SearchConfig, scale: str) -> dict[str, str]:
         "seed": str(config.seed),
         "search": config.id,
         "config_sha256": config.digest,
+        "mlflow.note.content": note(config),
         "mlflow.source.name": "wiring search",
         "mlflow.source.type": "LOCAL",
     }
+
+
+def note(config: SearchConfig) -> str:
+    """What a run is, as Markdown: MLflow shows it as the run's description."""
+    space, train = config.space, config.train
+    variant = f", variant {config.variant}" if config.variant else ""
+    return (
+        f"{config.level}-level {config.method} on {config.dataset}{variant}, seed {config.seed}: "
+        f"{space.cells} cell(s) of {space.nodes} nodes, {train.all_epochs} epochs.\n\n"
+        "Artifacts: `explorer.html` shows the search at any time, all ops of an edge on one scale; "
+        "`figures/` those of its condition, `trajectory/` the record of which all else is a view."
+    )
+
+
+def experiment_note(link: str) -> str:
+    """What an experiment's numbers are, as Markdown.
+
+    Args:
+        link: to the view of :func:`shared_view`, relative to MLflow's own page.
+    """
+    rows = [
+        f"| `{name}` | {meaning} |"
+        for group in (COURSES, FINAL, FOLDERS)
+        for name, meaning in group.items()
+    ]
+    return "\n".join(
+        [
+            f"Each run is a search. [The view with the columns and charts of wiring]({link}).",
+            "",
+            "| metric | meaning |",
+            "| --- | --- |",
+            *rows,
+        ]
+    )
+
+
+def shared_view() -> str:
+    """The columns in which searches are compared, as MLflow's UI keeps a view that is shared."""
+    shown = ("method", "level", "dataset", "variant", "seed")
+    finals = ("edges_selected", "width_gap", "growth", "test_accuracy")
+    columns = [f"tags.`{name}`" for name in shown] + [f"metrics.`{name}`" for name in finals]
+    return json.dumps(
+        {"selectedColumns": ["attributes.Duration", *columns], "runsExpanded": {}}, sort_keys=True
+    )
+
+
+def finals(trajectory: Trajectory) -> Sample:
+    """The numbers of :data:`FINAL` of a whole search, finite ones only."""
+    found: dict[str, Any] = {}
+    for pattern in PATTERNS:
+        found.update(pattern.row(trajectory))
+    test = trajectory.column("accuracy", "test", "epochs")
+    found["test_accuracy"] = test[-1] if len(test) else math.nan
+    step = max(trajectory.windows["step"].to_pylist(), default=0)
+    metrics = _finite({name: float(found[name]) for name in FINAL})
+    return Sample(
+        step, round(_started(trajectory) + trajectory.manifest["seconds"] * 1000), metrics
+    )
+
+
+def _started(trajectory: Trajectory) -> float:
+    """Milliseconds since 1970."""
+    return datetime.fromisoformat(trajectory.manifest["started"]).timestamp() * 1000
 
 
 def dataset_digest(manifest: Mapping[str, Any]) -> str:
@@ -77,7 +165,9 @@ def dataset_digest(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def window_metrics(row: Mapping[str, Any], shape: Shape, level: str) -> dict[str, float]:
+def window_metrics(
+    row: Mapping[str, Any], shape: Shape, level: str, free: Sequence[bool] = ()
+) -> dict[str, float]:
     """Metrics of one row of `windows`.
 
     Args:
@@ -85,6 +175,7 @@ def window_metrics(row: Mapping[str, Any], shape: Shape, level: str) -> dict[str
         shape: the axes of its arrays.
         level: `single` or `bi`. Probabilities, costs, credits and residuals are those of the
             split that alpha learns from.
+        free: of each edge, whether the search decides if it exists; all of them when empty.
 
     Returns:
         Name to value, finite ones only (the trajectory holds the others): `P/2-3/none`,
@@ -101,6 +192,7 @@ def window_metrics(row: Mapping[str, Any], shape: Shape, level: str) -> dict[str
             return values.reshape(shape.lengths(WINDOW_FIELDS[name][0]))
 
         probability, cost = array("probability"), array("cost_mean").mean(axis=0)
+        metrics |= _courses(row, probability, shape, free)
         credit = (array("credit_direct") + array("credit_path")).sum(axis=0)
         for e, edge in enumerate(shape.edges):
             metrics[f"credit/{edge}"] = float(credit[e])
@@ -131,14 +223,15 @@ def samples(trajectory: Trajectory, windows: int, epochs: int) -> Iterator[Sampl
         epochs: how many rows of `epochs`.
     """
     manifest, level = trajectory.manifest, trajectory.config.level
+    free = [trajectory.config.space.free(edge) for edge in trajectory.shape.edges]
     steps = trajectory.windows["step"].to_pylist()
     last_of = dict(zip(trajectory.windows["epoch"].to_pylist(), steps, strict=True))
     # The trajectory knows when the search ran, not when each window ended.
-    start = datetime.fromisoformat(manifest["started"]).timestamp() * 1000
+    start = _started(trajectory)
     pace = manifest["seconds"] * 1000 / max(steps, default=1)
     for row in trajectory.windows.slice(0, windows).to_pylist():
         step = row["step"]
-        metrics = window_metrics(row, trajectory.shape, level)
+        metrics = window_metrics(row, trajectory.shape, level, free)
         yield Sample(step, round(start + pace * step), metrics)
     for row in trajectory.epochs.slice(0, epochs).to_pylist():
         step = last_of[row["epoch"]]
@@ -149,6 +242,27 @@ def genotype(trajectory: Trajectory) -> str:
     """The last epoch's genotype as indented JSON; empty if there is no epoch."""
     found = trajectory.epochs["genotype"]
     return json.dumps(json.loads(found[-1].as_py()), indent=2) if len(found) else ""
+
+
+def _courses(
+    row: Mapping[str, Any],
+    probability: npt.NDArray[np.float64],
+    shape: Shape,
+    free: Sequence[bool],
+) -> dict[str, float]:
+    """The numbers of :data:`COURSES`."""
+    none = shape.ops.index("none") if "none" in shape.ops else -1
+    chosen = np.array(free or [True] * len(shape.edges)) & (none >= 0)
+    inner = np.array([edge.kind == "intermediate" for edge in shape.edges])
+    kept = probability.argmax(axis=1) != none
+    found = {
+        "edges_kept": float(kept[chosen].sum()),
+        "loss_minus_entropy": float(row["loss"]) - float(row["entropy"]),
+    }
+    for name, kind in (("input", ~inner), ("intermediate", inner)):
+        if (chosen & kind).any():
+            found[f"none_{name}"] = float(probability[chosen & kind, none].mean())
+    return found
 
 
 def _scalars(row: Mapping[str, Any], split: str) -> dict[str, float]:
