@@ -158,14 +158,16 @@ def test_claims_are_judged_only_where_they_apply(tmp_path: Path) -> None:
     train = {"epochs": 20, "followed_samples": 4}
     followed = verdicts(tmp_path / "f", level="bi", train=train)
     assert set(single) == everywhere | {"P1", "P1-order", "P2", "P2-shape", "M-charge"}
-    unordered = verdicts(tmp_path / "g", lambda _: stays)
+    unordered = verdicts(tmp_path / "h", lambda _: stays)
     assert set(unordered) == set(single) - {"P1-order"}
     assert set(bi) == everywhere | {"P3", "P3-cause", "M-charge"}
-    assert set(frozen) == everywhere
-    assert set(uniform) == everywhere | {"P2-cause"}
+    held_out = verdicts(tmp_path / "g", alpha={"lr": 0.0}, level="bi")
+    assert set(frozen) == everywhere | {"E0-growth"}
+    assert set(held_out) == everywhere | {"E0-failure"}
+    assert set(uniform) == set(frozen) | {"P2-cause"}
     assert set(followed) == set(bi) | {"M-correct-each", "M-wrong-each"}
     assert set(skipping) == set(single)  # the laws hold with skip, too
-    assert set(CLAIMS) == set().union(single, bi, uniform, followed)
+    assert set(CLAIMS) == set().union(single, bi, uniform, held_out, followed)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +293,7 @@ def test_file_holds_every_number_and_reads_back(tmp_path: Path) -> None:
         ({"path": 0.0}, r"claims\.thresholds\.path: expected any number above 0, got 0\.0"),
         (
             {"grwoth": 0.1},
-            r"claims\.thresholds\.grwoth: unknown threshold, expected one of growth, return_or",
+            r"claims\.thresholds\.grwoth: unknown threshold, expected one of growth_cause, ",
         ),
     ],
 )
