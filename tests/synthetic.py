@@ -136,6 +136,7 @@ def write_search(
                     "credit_direct": share,
                     "credit_path": np.zeros_like(share),
                     "credit_skip": np.zeros_like(share),
+                    "credit_square": share.sum(0) ** 2 + 0.01,
                     "credit_correct": -one * shape.cells * edges,
                     "credit_wrong": one * shape.cells * edges,
                     **scalars,

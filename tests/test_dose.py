@@ -30,26 +30,21 @@ def search(root: Path, **changes: Any) -> Trajectory:
     return Trajectory.read(write_search(root, config(**{**base, **changes}), grows))
 
 
-def with_costs(one: Trajectory, mean: float, variance: float, gap: np.ndarray) -> Trajectory:
-    """The same, every op but none at this cost in every cell."""
-    shape = (len(gap), one.shape.cells, len(one.shape.edges), len(one.shape.ops))
-    ops = np.array([op != "none" for op in one.shape.ops])
+def with_credit(one: Trajectory, square: float, gap: np.ndarray) -> Trajectory:
+    """The same, with this mean square of every edge's credit."""
     return altered(
         one,
-        cost_mean=np.where(ops, np.full(shape, mean), 0.0),
-        cost_var=np.where(ops, np.full(shape, variance), 0.0),
+        credit_square=np.full((len(gap), len(one.shape.edges)), square),
         loss=gap + 2.0,
         entropy=np.full(len(gap), 2.0),
     )
 
 
 def test_the_dose_by_hand(tmp_path: Path) -> None:
-    """2 cells, 5 edges; P(none) is set to 1/8, so the square of an edge's cost is 2 x 7/8 x 4."""
     gap = np.array([1.0] * 8 + [-1.0] * 4)
-    one = with_costs(search(tmp_path), 0.0, 4.0, gap)
-    uniform = np.full((WINDOWS, 5, 8), 1 / 8)
-    one = altered(one, probability=uniform)
-    size = 5 * np.sqrt(2 * 7 / 8 * 4)
+    far = np.cumsum(np.full(WINDOWS, RATE * STEPS))
+    one = altered(with_credit(search(tmp_path), 7.0, gap), displacement=far)
+    size = 5 * np.sqrt(7.0)
     assert standardised_gap(one) == pytest.approx(gap / size)
     assert displacement(one) == pytest.approx([RATE * STEPS] * WINDOWS)
     found = measure(one)
@@ -57,19 +52,14 @@ def test_the_dose_by_hand(tmp_path: Path) -> None:
     assert found["dose_peak"] == pytest.approx(RATE * STEPS * 8 / size)
 
 
-def test_a_single_cells_one_hot_gap_is_a_mean_of_drifts(tmp_path: Path) -> None:
-    """With one cell nothing is neglected: the mean of R / rms(R), weighted by rms(R)."""
-    one = search(tmp_path, space={"cells": 1, "nodes": 2, "channels": 4})
+def test_the_gap_is_the_mean_of_the_edges_drifts(tmp_path: Path) -> None:
+    """The mean of R / rms(R), weighted by rms(R), where the credits sum to the gap."""
     generator = np.random.default_rng(0)
-    probability = generator.dirichlet(np.ones(8), (WINDOWS, 5))
-    cost, spread = generator.normal(size=(2, WINDOWS, 1, 5, 8))
-    credit = (probability * cost[:, 0]).sum(-1)
-    square = (probability * (cost[:, 0] ** 2 + spread[:, 0] ** 2)).sum(-1)
+    credit = generator.normal(size=(WINDOWS, 5))
+    square = credit**2 + generator.uniform(0.1, 2, size=(WINDOWS, 5))
     one = altered(
-        one,
-        probability=probability,
-        cost_mean=cost,
-        cost_var=spread**2,
+        search(tmp_path),
+        credit_square=square,
         loss=credit.sum(-1) + 2,
         entropy=np.full(WINDOWS, 2.0),
     )
@@ -80,14 +70,12 @@ def test_a_single_cells_one_hot_gap_is_a_mean_of_drifts(tmp_path: Path) -> None:
 
 
 def test_what_rests_has_no_dose(tmp_path: Path) -> None:
-    frozen = search(tmp_path / "frozen", train={"epochs": 4, "frozen_epochs": 4})
-    assert displacement(frozen).tolist() == pytest.approx([0] * 4 + [RATE * STEPS] * 4 + [0] * 4)
     rests = Dynamics.of([search(tmp_path / "rests", method="uniform", alpha={"lr": 0.0})])
     assert np.isnan(rests.searches["dose"]).all()
 
 
 def test_an_empty_network_adds_nothing(tmp_path: Path) -> None:
-    one = with_costs(search(tmp_path), 0.0, 0.0, np.zeros(WINDOWS))
+    one = with_credit(search(tmp_path), 0.0, np.zeros(WINDOWS))
     assert measure(one) == {"dose": 0.0, "dose_peak": 0.0}
 
 

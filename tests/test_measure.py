@@ -249,6 +249,9 @@ def test_window_equals_numpy_over_its_steps() -> None:
     both = row["credit_direct"].sum() + row["credit_path"].sum()
     assert own / 96 == pytest.approx(both)
     gates = np.stack([r.gates.numpy() for r in records])[:, None]
+    np.testing.assert_allclose(
+        row["credit_square"], ((cost * gates).sum((1, 3)) ** 2).mean(0), atol=1e-14
+    )
     assert row["credit_wrong"] == pytest.approx(8 * (wrong * gates).sum() / (~correct).sum())
 
 

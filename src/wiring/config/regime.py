@@ -134,8 +134,11 @@ def _method_faults(scale: ScaleConfig, regime: RegimeConfig) -> Iterator[tuple[P
 
 
 def _setting(search: SearchConfig, method: str) -> str:
-    """All that the gap depends on while alpha rests; how often it is recorded is not of it."""
-    recorded: dict[str, Any] = {"windows_per_epoch": 1, "followed_samples": 0}
+    """All that the gap depends on while alpha rests.
+
+    How often it is recorded is not of it, nor how long a search may go on after its epochs.
+    """
+    recorded: dict[str, Any] = {"windows_per_epoch": 1, "followed_samples": 0, "until": None}
     train = search.train.model_copy(update=recorded)
     kept = search.model_copy(update={"train": train})
     text = kept.model_dump_json(include={"dataset", "level", "space", "weights", "train"})

@@ -40,6 +40,7 @@ class Window:
         # Total, square, direct part, and the own cost of correct and of wrong samples.
         self._cost = zeros(5, cells, edges, ops)
         self._credit = zeros(3, cells, edges)  # direct, path, that of skip on intermediate edges
+        self._squares = zeros(edges)  # of an edge's credit, all cells
         self._own = zeros(2)  # the credit of correct and of wrong samples
         self._skip = zeros(edges, ops)
         self._inner = zeros(edges)
@@ -68,6 +69,7 @@ class Window:
             handed = (cost - past) * self._skip + past * self._inner[:, None]
         credit = torch.stack([direct, cost - direct, handed]).mul_(gates).sum(-1)
         self._credit += credit * size
+        self._squares += (credit[0] + credit[1]).sum(0).square() * size
         self._own += torch.stack([(correct * gates).sum(), (wrong * gates).sum()]) * size
         # What skip_connect, or a channel that passes by, hands on along an intermediate edge counts
         # on that edge and on those before it: without its second counting the laws hold for every
@@ -116,6 +118,7 @@ class Window:
                 "cost_wrong": wrong / n_wrong,
             }
         row |= dict(zip(("credit_direct", "credit_path", "credit_skip"), credit, strict=True))
+        row["credit_square"] = self._squares.cpu().numpy() / self.samples
         row |= dict(zip(RESIDUALS, self._worst.tolist(), strict=True))
         sums = self.sums()
         own_correct, own_wrong = self._own.tolist()

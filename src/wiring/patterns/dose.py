@@ -33,23 +33,17 @@ def measure(trajectory: Trajectory) -> dict[str, Value]:
 
 def displacement(trajectory: Trajectory) -> Array:
     """The sum of alpha's rates over the steps of each window, shape (windows,)."""
-    split, config = trajectory.config.learning_split, trajectory.config
-    trains = [config.train.trains(epoch) for epoch in trajectory.column("epoch", split)]
-    return np.asarray(config.alpha.lr * field(trajectory, "steps") * np.array(trains, float))
+    return np.diff(field(trajectory, "displacement"), prepend=0.0)
 
 
 def standardised_gap(trajectory: Trajectory) -> Array:
     """Loss less entropy of each window over the size of the credits, shape (windows,).
 
-    The size is the sum over edges of the root mean square of an edge's cost: squares averaged over
-    the window's steps and, by their strength, over ops, `none` and its 0 included, and summed over
-    cells as of independent noise. So it is what a search has recorded; how costs of cells, and in a
-    mixture of ops, go together is not. 0 where all costs are: then the gap is 0 as well.
+    The size is the sum over edges of the root mean square of the edge's credit in a step. 0 where
+    all credits are: then the gap is 0 as well.
     """
     gap = field(trajectory, "loss") - field(trajectory, "entropy")
-    mean, variance = (np.nan_to_num(field(trajectory, name)) for name in ("cost_mean", "cost_var"))
-    strength = field(trajectory, "probability")[:, None]
-    size = np.sqrt((strength * (mean**2 + variance)).sum(axis=(1, 3))).sum(axis=1)
+    size = np.sqrt(field(trajectory, "credit_square")).sum(axis=1)
     return np.asarray(np.divide(gap, size, out=np.zeros_like(gap), where=size > 0))
 
 
@@ -75,7 +69,7 @@ PATTERN = Pattern(
         Statistic(
             "dose",
             "alpha's rate x (loss - entropy) / sum over edges of the root mean square of the "
-            "edge's cost, summed over the steps",
+            "edge's credit, summed over the steps",
             of_alpha=True,
             headline=True,
         ),

@@ -342,6 +342,10 @@ class Supernet(nn.Module):
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._lay_out()
 
+    def zero_grad(self, set_to_none: bool = True) -> None:  # noqa: ARG002
+        """Forget all gradients: they stay where they are, so they are set to 0."""
+        self.gradient.zero_()
+
     def learning(self, draw: Draw) -> tuple[slice, ...]:
         """The parts of `weights` that take part in a pass: evaluated, not at rest, and read."""
         plan = plan_of(self.space, draw.active)

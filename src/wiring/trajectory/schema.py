@@ -70,6 +70,10 @@ WINDOW_FIELDS: dict[str, tuple[str, str]] = {
         "Z C of skip_connect, and of channels that pass by, on intermediate edges; mean over the "
         "window",
     ),
+    "credit_square": (
+        "E",
+        "square of a step's credit of the edge, that of all cells together; mean over the window",
+    ),
     "credit_correct": ("", "credit of a correctly classified sample, all cells and edges; mean"),
     "credit_wrong": ("", "credit of a wrongly classified sample, all cells and edges; mean"),
     "loss": ("", "mean cross entropy of the samples"),
