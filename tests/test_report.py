@@ -23,6 +23,8 @@ from hypothesis import strategies as st
 from markupsafe import escape
 
 from tests import synthetic
+from tools.findings import BLOCK, NOTHING, block
+from tools.findings import main as rewrite
 from wiring import explorer
 from wiring.claims.judge import VERDICTS
 from wiring.claims.judgement import read as read_claims
@@ -36,7 +38,7 @@ from wiring.figures.catalogue import STUDY as STUDY_WIDE
 from wiring.patterns import CLAIMS, PATTERNS
 from wiring.report import write, write_page
 from wiring.report.embed import data_uri, shrink
-from wiring.report.write import number
+from wiring.report.story import findings, number
 
 SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>
 <!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">
@@ -195,7 +197,10 @@ def test_every_figure_has_its_own_description(pages: dict[str, Page]) -> None:
     assert len(described) == len(paths_of(scale(), "E1"))
     assert len(set(described)) == len(described)
     assert all(len(alt) > 40 for alt in described)
-    assert len(pages["index.html"].all("img")) == len(STUDY_WIDE)
+    shown = [image["alt"] for image in pages["index.html"].all("img")]
+    # Those of the study, and one for each pattern that was judged.
+    assert len(shown) >= len(STUDY_WIDE) + len(PATTERNS) - 3
+    assert all(len(alt) > 40 for alt in shown)
 
 
 def test_every_figure_has_a_title() -> None:
@@ -256,12 +261,12 @@ def test_numbers_are_those_of_the_tables(study: Path, text: str) -> None:
 def test_the_matrix_shows_every_verdict_in_its_place(study: Path, text: str) -> None:
     verdicts = json.loads((study / HOME / "claims.json").read_text())["verdicts"]
     matrix = text.split('<section id="where">')[1].split("</table>")[0]
-    rows = re.findall(r"<tr><th scope=.row.>(.*?)</tr>", matrix, re.DOTALL)
+    rows = re.findall(r"<tr class=.f0-\d+ f1-\d+.><th scope=.row.>(.*?)</tr>", matrix, re.DOTALL)
     assert len(rows) == 8
     seen = set()
     for row in rows:
         (condition,) = set(re.findall(r"#(\w+)", row))
-        cells = re.findall(r"<td>(.*?)</td>", row, re.DOTALL)[-len(CLAIMS) :]
+        cells = re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL)[-len(CLAIMS) :]
         for claim, cell in zip(CLAIMS, cells, strict=True):
             labels = re.findall(r'aria-label="(.*?)"', cell)
             seen.update((claim, condition, label) for label in labels)
@@ -517,3 +522,45 @@ def test_a_data_uri_gives_the_figure_back(tmp_path: Path) -> None:
 )
 def test_numbers_can_be_read(value: float | None, shown: str) -> None:
     assert number(value) == shown
+
+
+def test_the_first_screen_tells_each_pattern_from_the_verdicts(study: Path, text: str) -> None:
+    """Counted once more, without `story`."""
+    verdicts = json.loads((study / HOME / "claims.json").read_text())["verdicts"]
+    story = words(text.split('<section id="story">')[1].split("</section>")[0])
+    for claim, side in (("P1", max), ("P2", max), ("P3", max)):
+        rows = [row for row in verdicts if row["claim"] == claim]
+        for kind in {row["verdict"] for row in rows}:
+            count = sum(row["verdict"] == kind for row in rows)
+            assert f"{kind} in {count} of {len(rows)} conditions".lower() in story.lower()
+        assert f"is {number(side(row['effect'] for row in rows))}, and the claim" in story
+    section = text.split('<section id="story">')[1].split("</section>")[0]
+    assert section.count("<img ") == 3
+
+
+def test_a_filter_hides_rows_and_columns_of_what_it_names(text: str) -> None:
+    page = Page(text)
+    boxes = [box["id"] for box in page.all("input")]
+    assert len(boxes) == len(set(boxes)) == 2 + 1 + len(CLAIMS)
+    for box in boxes:
+        rule = f"body:has(#{box}:not(:checked)) .matrix .{box} {{ display: none; }}"
+        assert text.count(rule) == 1
+        assert any(box in each.get("class", "").split() for _, each in page.elements)
+
+
+def test_a_page_is_told_what_was_found(study: Path, tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text(f"before\n{block(NOTHING)}after\n")
+    rewrite(study, page)
+    found = page.read_text()
+    assert found.startswith("before\n")
+    assert found.endswith("after\n")
+    for each in findings(read_claims(study / HOME / "claims.json")):
+        assert f"- **{each.title}** {each.text}\n" in found
+    rewrite(tmp_path, page)
+    assert page.read_text() == f"before\n{block(NOTHING)}after\n"
+
+
+def test_readme_tells_what_the_tool_wrote() -> None:
+    (found,) = BLOCK.finditer((Path(__file__).parents[1] / "README.md").read_text())
+    assert found[0] == block(found[2])

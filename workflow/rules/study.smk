@@ -51,6 +51,7 @@ rule _index:
         tables=ALL_TABLES,
         claims=expand(rules._claims.output, experiment=EXPERIMENTS),
         overview=rules._overview.output,
+        figures=list(FIGURES.values()),
     output:
         report(
             f"{RESULTS}/index.html",

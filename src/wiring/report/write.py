@@ -5,7 +5,6 @@ The study's page lies at the top of its results, and each experiment's in the ex
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from wiring.figures.catalogue import entry, paths_of
 from wiring.files import atomic_file
 from wiring.patterns import PATTERNS
 from wiring.report.embed import data_uri
+from wiring.report.story import findings, number
 
 
 def write(scale: ScaleConfig, results: Path, out: Path) -> None:
@@ -33,7 +33,8 @@ def write(scale: ScaleConfig, results: Path, out: Path) -> None:
     Args:
         scale: the scale that was run.
         results: its results: the figures over the whole study, and of each experiment
-            `experiments/{name}/tables/searches.parquet` and `experiments/{name}/claims.json`.
+            `experiments/{name}/tables/searches.parquet`, `experiments/{name}/claims.json` and
+            `experiments/{name}/figures`.
         out: the HTML file to write: `index.html` in `results`, if its links are to work.
 
     Raises:
@@ -43,6 +44,21 @@ def write(scale: ScaleConfig, results: Path, out: Path) -> None:
     homes = [results / "experiments" / name for name in scale.experiments]
     dynamics = Dynamics.read(*(home / "tables" for home in homes), tables=("searches",))
     found = read(*(home / "claims.json" for home in homes))
+    told = findings(found)
+    # Names in a claims.json may come from elsewhere: they choose among the figures that are ours.
+    figures = {
+        (name, path): results / "experiments" / name / "figures" / path
+        for name in scale.experiments
+        for path in paths_of(scale, name)
+    }
+    drawn = {
+        each.pattern: data_uri(figures[place])
+        for each in told
+        if each.strongest
+        for place in [(each.strongest.experiment, f"{each.strongest.condition}/{each.picture}")]
+        if place in figures
+    }
+    shared = [(name, data_uri(place)) for (name, path), place in figures.items() if "/" not in path]
     render(
         "index.html.j2",
         out,
@@ -51,6 +67,9 @@ def write(scale: ScaleConfig, results: Path, out: Path) -> None:
         designs=[_design(scale, name) for name in scale.experiments],
         settings=yaml.safe_dump(scale.model_dump(mode="json"), sort_keys=False),
         patterns=PATTERNS,
+        told={each.pattern: each for each in told},
+        drawn=drawn,
+        shared=shared,
         claims=found.claims,
         verdicts=found.verdicts,
         contrasts=found.contrasts,
@@ -141,17 +160,6 @@ def render(template: str, out: Path, **values: Any) -> None:
     page = environment.get_template(template).render(version=__version__, **values)
     with atomic_file(out) as file:
         file.write_text(page, encoding="utf-8")
-
-
-def number(value: float | None) -> str:
-    """Three significant digits, without an exponent where that is readable; a dash for none."""
-    if value is None or math.isnan(value):
-        return "–"
-    if value == 0 or 1e-3 <= abs(value) < 1e4:
-        text = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
-    else:
-        text = f"{value:.1e}"
-    return text.replace("-", "−")
 
 
 def _conditions(dynamics: Dynamics) -> list[dict[str, Any]]:

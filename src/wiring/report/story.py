@@ -1,0 +1,99 @@
+"""What was found, in words that are made from the verdicts: for the pages and for README.md."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from wiring.claims.judge import VERDICTS, Verdict
+from wiring.claims.judgement import Judgement
+from wiring.patterns import PATTERNS
+
+PICTURES = {"growth": "probability.svg", "width": "probability.svg", "failure": "wiring.svg"}
+"""Pattern -> the figure of a condition that shows it; loss, entropy and credit show the others."""
+NAMED = 4
+"""Conditions that a sentence names; the others are counted."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of a pattern.
+
+    Attributes:
+        pattern: id of the pattern.
+        title: its question.
+        claim: id of the claim that stands for it, its first.
+        text: the finding in words; it says where the claim applies to nothing.
+        strongest: the condition that shows the claim most; None if it applies to none.
+        picture: file of the figure that shows it there.
+    """
+
+    pattern: str
+    title: str
+    claim: str
+    text: str
+    strongest: Verdict | None
+    picture: str
+
+
+def findings(found: Judgement) -> list[Finding]:
+    """What became of each pattern, in the paper's order."""
+    told = []
+    for pattern in PATTERNS:
+        claim = pattern.claims[0].id
+        rows = [row for row in found.verdicts if row.claim == claim]
+        definition = found.claims[claim]
+        strongest = _strongest(rows, definition.side)
+        text = f"{definition.title} "
+        if strongest is None:
+            text += "It applies to no condition of this study."
+        else:
+            text += f"{_where(rows)}. Strongest in {_place(strongest)}: {definition.statistic} is "
+            text += f"{number(strongest.effect)}, and the claim asks for {definition.side} "
+            text += f"{number(definition.threshold)}."
+        picture = PICTURES.get(pattern.id, "statistics.svg")
+        told.append(Finding(pattern.id, pattern.title, claim, text, strongest, picture))
+    return told
+
+
+def number(value: float | None) -> str:
+    """Three significant digits, without an exponent where that is readable; a dash for none."""
+    if value is None or math.isnan(value):
+        return "–"
+    if value == 0 or 1e-3 <= abs(value) < 1e4:
+        text = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    else:
+        text = f"{value:.1e}"
+    return text.replace("-", "−")
+
+
+def kinds(rows: Iterable[Verdict]) -> list[str]:
+    """The verdicts that there are, as words, in the order in which they are told."""
+    there = dict.fromkeys(str(row.verdict) for row in rows)
+    known = [str(kind) for kind in VERDICTS]
+    return [kind for kind in known if kind in there] + [k for k in there if k not in known]
+
+
+def _where(rows: Sequence[Verdict]) -> str:
+    """Where the claim got which verdict."""
+    parts = []
+    for kind in kinds(rows):
+        places = [_place(row) for row in rows if row.verdict == kind]
+        named = ", ".join(places[:NAMED])
+        if len(places) > NAMED:
+            named += f" and {len(places) - NAMED} more"
+        parts.append(f"{kind} in {len(places)} of {len(rows)} conditions ({named})")
+    text = "; ".join(parts)
+    return text[:1].upper() + text[1:]
+
+
+def _place(row: Verdict) -> str:
+    variant = f" ({row.variant})" if row.variant else ""
+    return f"{row.method} on {row.dataset}{variant}"
+
+
+def _strongest(rows: Sequence[Verdict], side: str) -> Verdict | None:
+    sign = 1 if side == "above" else -1
+    defined = [row for row in rows if not math.isnan(row.effect)]
+    return max(defined, key=lambda row: sign * row.effect, default=None)
