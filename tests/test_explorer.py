@@ -237,6 +237,8 @@ def test_a_page_asks_nobody_for_anything() -> None:
     assert all("src" not in attributes for attributes, _ in Scripts(text).found)
     assert "default-src 'none'" in text
     assert not re.search(r"<(link|img|iframe)\b", text.split("<script")[0])
+    # MLflow shows it in a sandbox, in which no Blob of the page's own can be read.
+    assert "new Blob" not in (SHIPPED / "explorer.js").read_text()
 
 
 def test_the_charting_library_is_the_one_that_is_pinned() -> None:

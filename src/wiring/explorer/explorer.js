@@ -24,8 +24,11 @@
   async function unpack(search) {
     if (unpacked.has(search)) return unpacked.get(search);
     const bytes = Uint8Array.from(atob(search.data), (char) => char.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const raw = new DataView(await new Response(stream).arrayBuffer());
+    // Not by a Blob, which the frame that MLflow shows the page in may not read.
+    const unzip = new DecompressionStream("deflate"), writer = unzip.writable.getWriter();
+    writer.write(bytes);
+    writer.close();
+    const raw = new DataView(await new Response(unzip.readable).arrayBuffer());
     const points = search.step.length, pairs = search.edges.length * search.ops.length;
     const rows = layout.op.length * pairs + layout.edge.length * search.edges.length
       + layout.number.length;
