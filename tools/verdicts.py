@@ -10,16 +10,17 @@ import re
 import sys
 from pathlib import Path
 
-MARKS = {"reproduced": "●", "inconclusive": "◐", "not reproduced": "○"}
+MARKS = {"reproduced": "●", "inconclusive": "◐", "not reproduced": "○", "unfinished": "…"}
 BEGIN, END = "<!-- verdicts -->\n", "<!-- /verdicts -->\n"
 
 
 def table(claims: dict) -> str:
-    """A row a condition, a column a claim."""
+    """A row a condition, a column a claim; of two marks the first is of the published reading."""
     names = list(claims["claims"])
     found: dict[str, dict[str, str]] = {}
     for row in claims["verdicts"]:
-        found.setdefault(row["condition"], {})[row["claim"]] = MARKS[row["verdict"]]
+        cells = found.setdefault(row["condition"], {})
+        cells[row["claim"]] = cells.get(row["claim"], "") + MARKS[row["verdict"]]
     lines = [f"| condition | {' | '.join(names)} |", f"| --- |{' :-: |' * len(names)}"]
     for condition in sorted(found):
         cells = [found[condition].get(name, "") for name in names]

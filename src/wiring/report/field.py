@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from wiring.claims.judge import Verdict
+from wiring.dynamics.readings import PUBLISHED
 from wiring.patterns import CLAIMS, STATISTICS
 
 PATTERNS_SHOWN = ("P1", "P2", "P2-shape", "P3", "M-charge")
@@ -49,7 +50,9 @@ def field(
         claims: those that have columns, in their order.
     """
     shown = [
-        verdict for verdict in verdicts if verdict.claim in claims and verdict.method in methods
+        verdict
+        for verdict in verdicts
+        if verdict.claim in claims and verdict.method in methods and verdict.reading != PUBLISHED
     ]
     found = {(_column(verdict), verdict.method): verdict for verdict in shown}
     columns = tuple(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from wiring.claims.judge import VERDICTS, Verdict
 from wiring.claims.judgement import Judgement
+from wiring.dynamics.readings import PUBLISHED
 from wiring.patterns import PATTERNS
 
 PICTURES = {"growth": "probability.svg", "width": "probability.svg", "failure": "wiring.svg"}
@@ -41,8 +42,11 @@ def findings(found: Judgement) -> list[Finding]:
     """What became of each pattern, in the paper's order."""
     told = []
     for pattern in PATTERNS:
+        if not pattern.claims:
+            continue
         claim = pattern.claims[0].id
-        rows = [row for row in found.verdicts if row.claim == claim]
+        # What became of a wiring is told of the end; the tables have the published reading too.
+        rows = [row for row in found.verdicts if row.claim == claim and row.reading != PUBLISHED]
         definition = found.claims[claim]
         strongest = _strongest(rows, definition.side)
         text = f"{definition.title} "
@@ -95,5 +99,6 @@ def _place(row: Verdict) -> str:
 
 def _strongest(rows: Sequence[Verdict], side: str) -> Verdict | None:
     sign = 1 if side == "above" else -1
-    defined = [row for row in rows if not math.isnan(row.effect)]
+    judged = [row for row in rows if row.verdict != "unfinished"]
+    defined = [row for row in judged or rows if not math.isnan(row.effect)]
     return max(defined, key=lambda row: sign * row.effect, default=None)
