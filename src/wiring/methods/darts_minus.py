@@ -30,5 +30,7 @@ class DARTSMinus(DARTS):
         column = candidates.column("skip_connect")
         if column is not None:
             allowed = candidates.mask[:, column] & candidates.undecided[:, 0]
-            draw.gates[allowed, column] += self.settings.skip.at(context.progress)
+            # Not by indices: the host would wait for the device to learn how many are allowed.
+            weight = self.settings.skip.at(context.progress)
+            draw.gates[:, column] += allowed.to(draw.gates.dtype) * weight
         return draw

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from wiring.methods.common import sample
+from wiring.methods.common import one_hot
 from wiring.methods.protocol import Context
-from wiring.space import Candidates, Draw
+from wiring.space import Candidates, Draw, active_mask
 
 _EVALUATED = 0
 """Seed of the one cell that is evaluated: the same for all searches of a space."""
@@ -24,7 +24,7 @@ class Uniform:
         context: Context,  # noqa: ARG002
     ) -> Draw:
         """Sample one op an edge."""
-        return sample(candidates.mask.to(alpha.dtype), generator)
+        return _drawn(alpha, candidates, generator)
 
     def gradient(
         self,
@@ -39,4 +39,10 @@ class Uniform:
 
     def evaluation(self, alpha: Tensor, candidates: Candidates) -> Draw:
         """One cell that was sampled once and for all."""
-        return sample(candidates.mask.to(alpha.dtype), torch.Generator().manual_seed(_EVALUATED))
+        return _drawn(alpha, candidates, torch.Generator().manual_seed(_EVALUATED))
+
+
+def _drawn(alpha: Tensor, candidates: Candidates, generator: torch.Generator) -> Draw:
+    """One op an edge; the host knows the candidates, so it waits for no device."""
+    weights = active_mask(candidates.columns, (alpha.shape[0], alpha.shape[1]), torch.device("cpu"))
+    return one_hot(torch.multinomial(weights, 1, generator=generator)[:, 0], alpha)
