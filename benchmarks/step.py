@@ -5,6 +5,7 @@ after the other in this process, so that their ratio does not depend on how busy
 
     python -m benchmarks.step                # all cases; writes benchmarks/step.md
     python -m benchmarks.step --only dsnas   # cases whose name contains the text
+    python -m benchmarks.step --brief        # what `make bench` has time for
 """
 
 from __future__ import annotations
@@ -72,21 +73,31 @@ def cases() -> list[Case]:
 
 
 class Steps:
-    """The steps of one case on fixed random data."""
+    """The steps of one case on fixed random data.
 
-    def __init__(self, case: Case) -> None:
+    Args:
+        case: what is done.
+        device: where.
+        amp: forward in bfloat16 where that is safe.
+    """
+
+    def __init__(self, case: Case, device: torch.device = CPU, *, amp: bool = False) -> None:
+        self.case = case
         self.space = SpaceConfig(cells=case.cells, nodes=case.nodes, channels=case.channels)
         self.bi = case.level == "bi"
-        self.net = Supernet(self.space, 3, 10, torch.Generator().manual_seed(0))
+        self.amp = amp
+        self.net = Supernet(self.space, 3, 10, torch.Generator().manual_seed(0)).to(device)
         self.sgd = SGD(self.net.weights, self.net.gradient, 0.9, 3e-4, 5.0)
         self.method = load_method(case.method)
-        self.candidates = Candidates.of(self.space, CPU)
-        self.alpha = torch.zeros(len(self.space.edges), len(self.space.ops), dtype=torch.float64)
+        self.candidates = Candidates.of(self.space, device)
+        size = (len(self.space.edges), len(self.space.ops))
+        self.alpha = torch.zeros(size, dtype=torch.float64, device=device)
         self.draws = torch.Generator().manual_seed(0)
-        self.window = Window(self.space, CPU)
+        self.window = Window(self.space, device)
         generator = torch.Generator().manual_seed(0)
-        self.x = torch.randn(case.batch, 3, case.size, case.size, generator=generator)
-        self.y = torch.randint(10, (case.batch,), generator=generator)
+        x = torch.randn(case.batch, 3, case.size, case.size, generator=generator)
+        self.x = x.to(device)
+        self.y = torch.randint(10, (case.batch,), generator=generator).to(device)
 
     def recorded(self) -> None:
         """A step as a search does it: costs, credit, splits and residuals measured."""
@@ -118,7 +129,8 @@ class Steps:
     def _pass(self, *, record: bool, weights: bool) -> None:
         draw = self._draw(weights)
         if record:
-            self.window.add(measure(self.net, self.x, self.y, draw, weights=weights))
+            measured = measure(self.net, self.x, self.y, draw, weights=weights, amp=self.amp)
+            self.window.add(measured)
         else:
             self._bare(draw, weights=weights)
         if weights:
@@ -206,8 +218,18 @@ PATIENCE = 20.0
 """Seconds that a case may spend on the plain baseline: where a step of it is slow, few will do."""
 
 
-def measured(case: Case, readings: int) -> list[str]:
-    """One row: the ratios' medians with quartiles, the recording's share, and memory."""
+BRIEF = (("dsnas", "single", 8), ("darts", "single", 1), ("darts", "bi", 1), ("darts", "bi", 8))
+"""Method, level and cells of the rows that `make bench` has time for: minimal cells, 32x32."""
+
+
+def measured(case: Case, readings: int, *, beside: bool = True) -> list[str]:
+    """One row: the ratios' medians with quartiles, the recording's share, and memory.
+
+    Args:
+        case: what is timed.
+        readings: paired ones.
+        beside: time the plain baseline as well.
+    """
     steps, unit = Steps(case), reference()
     # The peak depends on what is drawn.
     memory = 0.0
@@ -229,32 +251,37 @@ def measured(case: Case, readings: int) -> list[str]:
         ratios["recorded"].append(recorded / base)
         ratios["bare"].append(bare / base)
         shares.append(100 * (recorded / bare - 1))
-        if spent < PATIENCE:
+        if beside and spent < PATIENCE:
             slow = timed(steps.plain, reading)
             spent += slow
             ratios["plain"].append(slow / base)
-    return [case.name, *map(quartiles, ratios.values()), quartiles(shares), f"{memory:.0f}"]
+    columns = [quartiles(values) if values else "" for values in ratios.values()]
+    return [case.name, *columns, quartiles(shares), f"{memory:.0f}"]
 
 
 def main(
     only: Annotated[str, typer.Option(help="Cases whose name contains this.")] = "",
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 2,
     readings: Annotated[int, typer.Option(help="Paired readings a case.")] = READINGS,
+    brief: Annotated[bool, typer.Option("--brief", help="Few rows, no baseline.")] = False,
 ) -> None:
     """Measure, print and, when all cases ran, write benchmarks/step.md."""
     torch.set_num_threads(threads)
     keep_memory()
     head = ["case", "step", "without recording", "plain", "recording, %", "peak MB"]
     chosen = [case for case in cases() if only in case.name]
+    if brief:
+        sizes = {case: (case.method, case.level, case.cells) for case in chosen}
+        chosen = [c for c in chosen if sizes[c] in BRIEF and (c.nodes, c.size) == (2, 32)]
     console, rows = Console(), []
     for case in track(chosen, console=console, transient=True):
-        rows.append(measured(case, readings))
+        rows.append(measured(case, readings, beside=not brief))
         console.print("  ".join(rows[-1]), soft_wrap=True)
     table = Table(*head)
     for row in rows:
         table.add_row(*row)
     console.print(table)
-    if not only:
+    if not only and not brief:
         share = data_share(readings)
         console.print(f"a batch of the data path, % of the fastest published step: {share}")
         lines = [

@@ -51,9 +51,9 @@ def grown(method: str, *, leaks: bool = False) -> float:
     """MB by which this process grows over a search, after its first epochs."""
     import torch
 
+    from benchmarks.made_up import made_up
     from benchmarks.step import resident
     from wiring.config import SearchConfig
-    from wiring.data.dataset import Dataset
     from wiring.job.machine import keep_memory
     from wiring.search import Search
 
@@ -61,14 +61,7 @@ def grown(method: str, *, leaks: bool = False) -> float:
     keep_memory()
     batch = 8
     epochs = EPOCHS if method in SAMPLED else FEW
-    generator = torch.Generator().manual_seed(0)
-    count = batch * STEPS
-    images = torch.randint(256, (count, 1, 6, 6), generator=generator).to(torch.uint8)
-    labels = torch.randint(3, (count,), generator=generator)
-    held = torch.arange(count) < 2 * batch
-    dataset = Dataset(
-        "made-up", 3, (0.5,), (0.3,), images, labels, labels, held, images[held], labels[held], {}
-    )
+    dataset = made_up(batch * STEPS, 2 * batch, size=6, channels=1, classes=3)
     config = SearchConfig.model_validate(
         {
             "experiment": "E",
