@@ -22,7 +22,7 @@ PROGRESS := awk '/[0-9] MB\)/ { sub(/^ +/, ""); print "  " $$0; fflush() } \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env reproduce audit test lint format docs graph bench ui pull publish clean lock
+.PHONY: help env reproduce audit test lint format docs graph bench gpu ui pull publish clean lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
@@ -82,8 +82,11 @@ docs: .venv/.docs ## Build the documentation's site, in site/; a broken link end
 graph: env ## Draw the picture of the rules, with graphviz
 	$(BIN)/python -m tools.graph
 
-bench: env ## Time a search step
-	$(BIN)/python -m benchmarks.step
+bench: env ## Time steps, small maps first, and what a study costs beside them, in ten minutes
+	$(BIN)/python -m benchmarks
+
+gpu: env ## Try a GPU: its numbers, tests and speed, in ten minutes, into benchmarks/
+	$(BIN)/python -m benchmarks.gpu
 
 ui: env ## Browse the runs in MLflow (MLFLOW_TRACKING_URI=sqlite:///mlflow.db PORT=5000)
 	@# Unsaid: the address may hold a password.

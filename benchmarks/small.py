@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from io import BytesIO
 from pathlib import Path
 from typing import Annotated
@@ -35,6 +36,8 @@ CASES = [
 ]
 STEPS = {"dsnas": 8, "proxylessnas": 4}
 """Steps in a reading, where the cost of one depends on what is drawn; else one."""
+FEWEST = 4
+"""Readings that quartiles take."""
 
 WORKER = """
 import sys, time
@@ -106,12 +109,14 @@ def main(
     commit: Annotated[str, typer.Option(help="What to compare with.")] = BEFORE,
     only: Annotated[str, typer.Option(help="Cases whose name contains this.")] = "",
     readings: Annotated[int, typer.Option(help="Paired readings a case.")] = 12,
+    seconds: Annotated[float, typer.Option(help="After so many, a case takes 4 readings.")] = 1e9,
 ) -> None:
     """Print a Markdown table: CPU ms of a step before and after, and the ratio's quartiles."""
     print(
         f"| step, batch 48, 8x8, C 8, minimal cells | ms, {commit} | ms, now | ratio | quartiles |"
     )
     print("| --- | --- | --- | --- | --- |")
+    end = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as folder:
         before, now = Tree(extract(commit, Path(folder))), Tree(ROOT)
         for method, level, cells in CASES:
@@ -122,6 +127,8 @@ def main(
                 tree.ask(f"case {method} {level} {cells}")
             pairs = []
             for seed in range(readings):
+                if seed >= FEWEST and time.monotonic() > end:
+                    break
                 line = f"go {seed} {STEPS.get(method, 1)}"
                 pairs.append((float(before.ask(line)), float(now.ask(line))))
             old, new = (statistics.median(times) for times in zip(*pairs, strict=True))
