@@ -483,7 +483,11 @@ def main(
     machine = Machine(torch.device(device), quick)
     name = re.sub(r"[^A-Za-z0-9]+", "-", machine.name).strip("-")
     path = out or HERE / f"gpu-{name}.md"
-    text = report(machine)
+    torch.use_deterministic_algorithms(True, warn_only=True)  # as a job does
+    try:
+        text = report(machine)
+    finally:
+        torch.use_deterministic_algorithms(False)
     path.write_text(text, "utf-8")
     print(path)
     if "**fails**" in text or "**no**" in text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,13 @@ CUDA = torch.cuda.is_available()
 CPU = torch.device("cpu")
 DEVICE = torch.device("cuda" if CUDA else "cpu")
 SIZE = 17  # so large that a CPU takes the code that a GPU does
+
+
+@pytest.fixture(autouse=True)
+def _as_a_job_does() -> Iterator[None]:
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    yield
+    torch.use_deterministic_algorithms(False)
 
 
 def search(method: str, level: str = "single") -> Search:
