@@ -22,10 +22,10 @@ PROGRESS := awk '/[0-9] MB\)/ { sub(/^ +/, ""); print "  " $$0; fflush() } \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env reproduce audit test lint format docs graph bench gpu ui pull publish clean lock
+.PHONY: help env reproduce audit test test-all lint format docs graph bench gpu ui pull publish clean lock
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
 env: .venv/.installed ## Create .venv from the locks (PYTHON=python3)
 
@@ -57,6 +57,9 @@ audit: env ## Explain a method's wiring (METHOD=gdas AGAINST=dsnas,darts DATA=di
 		$(if $(SEEDS),--seeds $(SEEDS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 test: lint ## Check the code, then run the tests
+	$(RUN) pytest -n 2 --dist loadgroup -m "not long"
+
+test-all: lint ## The same with the longer forms of some tests
 	$(RUN) pytest -n 2 --dist loadgroup
 
 lint: env ## Check style, types and the workflow

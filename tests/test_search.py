@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 from collections.abc import Callable
 from copy import deepcopy
@@ -51,8 +52,9 @@ def dataset(data: Path) -> Dataset:
 
 
 @pytest.fixture(autouse=True)
-def _no_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _no_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, empty_store: Path) -> None:
     """MLflow has tests of its own: here its store is a throw-away one."""
+    shutil.copy2(empty_store, tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     monkeypatch.chdir(tmp_path)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
-import multiprocessing
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -24,6 +24,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from tests.forks import FORKS
 from tests.ports import silent_port
 from wiring.cli import FAILED, app
 from wiring.config import DatasetConfig, RunConfig, SearchConfig
@@ -32,16 +33,15 @@ from wiring.trajectory import Trajectory
 
 METHODS, LEVELS = ("darts", "dsnas", "proxylessnas", "snas", "uniform"), ("single", "bi")
 KILLED = -signal.SIGKILL
-# A server that has imported everything forks a process in no time.
-SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["wiring.job.run", "mlflow.tracking", "tests.test_survival"])
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """A dataset, beside a store of MLflow that every search begins with a copy of."""
     folder = tmp_path_factory.mktemp("data")
+    shutil.copy2(empty_store, folder)
     config = DatasetConfig(source="digits", test_fraction=0.2, train_samples=96, label_noise=0.2)
     prepare(config, folder / "digits", folder / "cache")
     return folder / "digits"
@@ -83,7 +83,9 @@ def search(text: str, data: Path, root: Path, fault: Callable[[], None] | None =
 
 def start(config: SearchConfig, data: Path, root: Path, fault: Any = None) -> Any:
     root.mkdir(exist_ok=True)
-    process = SERVER.Process(target=search, args=(config.canonical, data, root, fault))
+    if not (root / "mlflow.db").exists():
+        shutil.copy2(data.parent / "mlflow.db", root)
+    process = FORKS.Process(target=search, args=(config.canonical, data, root, fault))
     process.start()
     return process
 
@@ -133,7 +135,14 @@ class KillInWrite:
         writer.pq.write_table = write_parquet
 
 
-@pytest.mark.parametrize(("method", "level"), [*product(METHODS, LEVELS)])
+# Each method and each level; the other pairs by `make test-all`.
+SOON = [*zip(METHODS, 2 * LEVELS + LEVELS[:1], strict=True)]
+LATER = [pair for pair in product(METHODS, LEVELS) if pair not in SOON]
+
+
+@pytest.mark.parametrize(
+    ("method", "level"), [*SOON, *(pytest.param(*pair, marks=pytest.mark.long) for pair in LATER)]
+)
 def test_killed_anywhere_it_ends_in_the_same_bytes(
     data: Path, tmp_path: Path, method: str, level: str
 ) -> None:
@@ -379,8 +388,8 @@ def explode() -> None:
 
     step_weights = Search.step_weights
 
-    def exploding(self: Search) -> None:
-        step_weights(self)
+    def exploding(self: Search, draw: Any) -> None:
+        step_weights(self, draw)
         if self.steps == 15:
             self.net.classifier.data.fill_(float("nan"))
 
@@ -595,8 +604,9 @@ def test_a_server_that_dies_under_a_search_is_given_the_rest_later(
         assert [row.value for row in history] == trajectory.column("loss").tolist()
 
 
-def test_a_store_locked_by_another_process_for_half_a_minute(data: Path, tmp_path: Path) -> None:
-    """The search goes on, and the run has every row once the lock is gone."""
+@pytest.mark.parametrize("seconds", [8, pytest.param(30, marks=pytest.mark.long)])
+def test_a_store_locked_by_another_process(data: Path, tmp_path: Path, seconds: int) -> None:
+    """Longer than SQLite waits. The search goes on; the run has every row once the lock is gone."""
     from mlflow import MlflowClient
 
     c = config()
@@ -605,7 +615,7 @@ def test_a_store_locked_by_another_process_for_half_a_minute(data: Path, tmp_pat
     (root / "out").rename(root / "first")
     holder = sqlite3.connect(root / "mlflow.db", isolation_level=None, check_same_thread=False)
     holder.execute("BEGIN EXCLUSIVE")
-    release = threading.Timer(30, lambda: (holder.execute("ROLLBACK"), holder.close()))
+    release = threading.Timer(seconds, lambda: (holder.execute("ROLLBACK"), holder.close()))
     release.start()
     began = time.monotonic()
     trajectory = finish(c, data, root)

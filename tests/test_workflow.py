@@ -23,6 +23,8 @@ import yaml
 
 from tests.code_edits import METHOD, ROLES, other_layout, other_meaning, other_words
 from tests.code_edits import edited as changed
+from tests.forks import begin
+from tests.forks import plan as forked
 from tests.ports import answers, other_addresses, silent_port
 from tests.shared import once
 from wiring.config import load_scale
@@ -98,11 +100,13 @@ def first_of(experiment: str) -> str:
 
 
 def copy(place: Path) -> Path:
-    """A copy of the repository without results."""
+    """A copy of the repository without results, with what Numba has compiled of it."""
+    begin()
     place.mkdir(parents=True)
+    ignore = shutil.ignore_patterns("*.pyc")
     for name in PARTS:
         if (ROOT / name).is_dir() and not (ROOT / name).is_symlink():
-            shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, place / name, ignore=ignore)
         else:
             shutil.copy2(ROOT / name, place / name, follow_symlinks=False)
     return place
@@ -132,9 +136,14 @@ def snakemake(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return run(place, sys.executable, "-m", "snakemake", *words)
 
 
+def asked(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The same for what only asks: forked, for Snakemake takes seconds to be imported."""
+    return forked(place, words, environment(place))
+
+
 def planned(place: Path, *words: str) -> dict[str, int]:
     """Rule -> how many of its jobs a run would do."""
-    done = snakemake(place, *words, "--dry-run", "--config", "scale=smoke")
+    done = asked(place, *words, "--dry-run", "--config", "scale=smoke")
     assert done.returncode == 0, done.stderr
     text = done.stdout + done.stderr
     if "Nothing to be done" in text:
@@ -338,25 +347,39 @@ def test_a_seed_removed_runs_no_search(project: Path) -> None:
         assert planned(project) == following("E7")
 
 
-@pytest.mark.parametrize("old_time", [False, True], ids=["new time", "old time"])
+# Old times of a search's, a table's and of no result's code; of the rest by `make test-all`.
+OLD = ("supernet", "a pattern", "tracking")
+CODE: list[tuple[str, Mapping[str, int]]] = [
+    ("supernet", searching(*EXPERIMENTS)),
+    ("costs", searching(*EXPERIMENTS)),
+    ("writer", searching(*EXPERIMENTS)),
+    ("a method", searching("E1", "E5", "E7", method=METHOD)),
+    ("preparing", {"_dataset": 1, **searching(*EXPERIMENTS)}),
+    ("settings", searching(*EXPERIMENTS)),  # of searches: no data is made by them
+    ("a pattern", following(*EXPERIMENTS)),
+    ("a verdict", JUDGING),
+    ("scale", {**JUDGING, **DRAWING, "_overview": 1}),
+    ("a figure", {**DRAWING, "_overview": 1}),
+    ("style of pages", {"_index": 1, "_page": len(EXPERIMENTS), "_default": 1}),
+    ("tracking", NOTHING),
+    ("file handling", NOTHING),
+    ("progress", NOTHING),
+    ("command line", NOTHING),
+]
+
+
 @pytest.mark.parametrize(
-    ("role", "plan"),
+    ("role", "plan", "old_time"),
     [
-        ("supernet", searching(*EXPERIMENTS)),
-        ("costs", searching(*EXPERIMENTS)),
-        ("writer", searching(*EXPERIMENTS)),
-        ("a method", searching("E1", "E5", "E7", method=METHOD)),
-        ("preparing", {"_dataset": 1, **searching(*EXPERIMENTS)}),
-        ("settings", searching(*EXPERIMENTS)),  # of searches: no data is made by them
-        ("a pattern", following(*EXPERIMENTS)),
-        ("a verdict", JUDGING),
-        ("scale", {**JUDGING, **DRAWING, "_overview": 1}),
-        ("a figure", {**DRAWING, "_overview": 1}),
-        ("style of pages", {"_index": 1, "_page": len(EXPERIMENTS), "_default": 1}),
-        ("tracking", NOTHING),
-        ("file handling", NOTHING),
-        ("progress", NOTHING),
-        ("command line", NOTHING),
+        pytest.param(
+            role,
+            plan,
+            old_time,
+            id=f"{role}-{'old' if old_time else 'new'} time",
+            marks=[pytest.mark.long] if old_time and role not in OLD else [],
+        )
+        for role, plan in CODE
+        for old_time in (False, True)
     ],
 )
 def test_changed_code_reruns_what_it_computes(
@@ -486,7 +509,7 @@ def test_a_faulty_scale_is_refused_before_any_job(
 ) -> None:
     smoke = yaml.safe_load((ROOT / "config/smoke.yaml").read_text())
     (bare / "mine.yaml").write_text(yaml.safe_dump({**smoke, **change}))
-    done = snakemake(bare, "--config", "scale=mine.yaml", "--cores", "1")
+    done = asked(bare, "--config", "scale=mine.yaml", "--cores", "1")
     assert done.returncode != 0
     sentences = [line for line in done.stderr.splitlines() if line.startswith("mine.yaml: ")]
     assert any(says in sentence for sentence in sentences), done.stderr
@@ -509,7 +532,7 @@ def test_every_scale_is_planned_by_the_same_rules(bare: Path, scale: str) -> Non
     # Pictures of the user's own are not here: the archive, by the one line that the file names.
     own, archive = "source: folder, path: data/cifar10", "source: cifar10"
     with edited(file, own, archive) if own in file.read_text() else nullcontext():
-        done = snakemake(bare, "--dry-run", "--config", f"scale={scale}")
+        done = asked(bare, "--dry-run", "--config", f"scale={scale}")
     assert done.returncode == 0, done.stderr
     rules = set(re.findall(r"^([\w-]+) +\d+$", done.stdout + done.stderr, flags=re.MULTILINE))
     experiments = load_scale(ROOT / f"config/{scale}.yaml").experiments
@@ -529,12 +552,12 @@ def test_any_name_is_an_experiments(bare: Path) -> None:
     text = yaml.safe_dump({"scale": "names", "datasets": datasets, "experiments": experiments})
     (bare / "names.yaml").write_text(text)
     for name in names:
-        done = snakemake(bare, name, "--dry-run", "--config", "scale=names.yaml")
+        done = asked(bare, name, "--dry-run", "--config", "scale=names.yaml")
         assert done.returncode == 0, done.stderr
         plan = set(re.findall(r"^([\w-]+) +\d+$", done.stdout + done.stderr, flags=re.MULTILINE))
         own = {f"_search_{name}", f"_figures_{name}", "_tables", "_claims", "_page", name}
         assert plan == {"_dataset", *own, "total"}
-    done = snakemake(bare, "--dry-run", "--config", "scale=names.yaml")
+    done = asked(bare, "--dry-run", "--config", "scale=names.yaml")
     assert done.returncode == 0, done.stderr
 
 
@@ -553,7 +576,7 @@ def test_dvc_records_every_result_of_snakemake(bare: Path) -> None:
         for o in s["do"]["outs"]
         for path in o
     }
-    done = snakemake(bare, "--summary", "--config", "scale=smoke")
+    done = asked(bare, "--summary", "--config", "scale=smoke")
     made = [line.split("\t")[0] for line in done.stdout.splitlines()[1:]]
     assert len(made) > 100
     for path in made:
@@ -725,10 +748,10 @@ def test_only_what_is_missing_is_searched(made: Path, tmp_path: Path) -> None:
 
 
 def test_how_seeds_are_shared_out_changes_no_result(project: Path) -> None:
-    done = snakemake(project, "-n", "--config", "scale=smoke", "seeds_per_job=1")
+    done = asked(project, "-n", "--config", "scale=smoke", "seeds_per_job=1")
     assert "Nothing to be done" in done.stdout + done.stderr
     with edited(project / "config/smoke.yaml", "lr: 0.01", "lr: 0.02"):
-        done = snakemake(project, "-n", "--config", "scale=smoke", "seeds_per_job=1")
+        done = asked(project, "-n", "--config", "scale=smoke", "seeds_per_job=1")
     plan = re.findall(r"^(_search\w+) +(\d+)$", done.stdout.split("Job stats:")[-1], re.MULTILINE)
     assert sum(int(count) for _, count in plan) == 8 + 4 + 4
 
@@ -916,11 +939,12 @@ def test_publishing_refuses(published: Path, tmp_path: Path, fault: str, says: s
     assert ok(place, *GIT, "rev-parse", "HEAD") == head
 
 
+@pytest.mark.parametrize("clones", [1, pytest.param(2, marks=pytest.mark.long)])
 @pytest.mark.parametrize("link", ["copy", "hardlink", "symlink"])
 def test_a_fresh_clone_has_nothing_to_do_and_misses_no_change(
-    published: Path, tmp_path: Path, link: str
+    published: Path, tmp_path: Path, link: str, clones: int
 ) -> None:
-    for number in range(2):
+    for number in range(clones):
         place = cloned(published, tmp_path / f"another place {number}", link=link)
         assert planned(place) == NOTHING
     with edited(place / "config/smoke.yaml", "lr: 0.01", "lr: 0.02"):
