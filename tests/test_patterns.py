@@ -454,6 +454,7 @@ from wiring.claims.judgement import write as judge
 from wiring.claims.thresholds import check_thresholds, thresholds_table
 from wiring.config import ClaimsConfig, ScaleConfig
 from wiring.dynamics import Dynamics, build, write_metrics
+from wiring.figures.catalogue import paths_of
 from wiring.report import write
 
 trajectory, results = map(Path, sys.argv[1:])
@@ -471,8 +472,11 @@ build([trajectory], home / "tables")
 dynamics = Dynamics.read(home / "tables")
 write_metrics(dynamics, results / "metrics")
 judge(scale.claims, dynamics, home / "claims.json")
-for name in ("overview.svg", "dose.svg"):
-    (results / name).write_text("<svg/>")
+for path in (results / "overview.svg", results / "dose.svg", *(
+    home / "figures" / name for name in paths_of(scale, "E1")
+)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"GIF89a" if path.suffix == ".gif" else b"<svg/>")
 write(scale, results, results / "index.html")
 """
 

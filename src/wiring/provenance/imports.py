@@ -60,8 +60,8 @@ class Package:
     @cached_property
     def _shipped(self) -> list[Path]:
         """Its files that are not code."""
-        every = self.root.rglob("*")
-        return sorted(p for p in every if p.suffix not in {".py", ".pyc"} and p.is_file())
+        every = (path for path in self.root.rglob("*") if path.parent.name != "__pycache__")
+        return sorted(path for path in every if path.suffix != ".py" and path.is_file())
 
     def closure(self, roots: Iterable[str]) -> Closure:
         """What is behind modules.

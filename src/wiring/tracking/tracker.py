@@ -14,6 +14,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_e
 
 from wiring.config import SearchConfig
 from wiring.tracking import store, view
+from wiring.tracking.store import log
 from wiring.trajectory import Shape, Trajectory
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ class Tracker:
                 return
             self._given_up.set()
             self._settled.set()
-        store.log.warning(
+        log.warning(
             "tracking: %s: gave up on %s (%s): the search goes on and its trajectory keeps "
             "everything; log it later with `wiring track replay TRAJECTORY_DIR`",
             self._config.id,
