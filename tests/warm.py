@@ -15,7 +15,6 @@ import tests.conftest  # noqa: F401
 import wiring.job.run  # noqa: F401
 from wiring.config import SearchConfig
 from wiring.data.dataset import Dataset
-from wiring.provenance import code_digest
 from wiring.search import Search
 
 
@@ -53,5 +52,4 @@ def step() -> None:
 
 torch.set_num_threads(1)
 step()
-code_digest("trajectories")  # kept
 gc.freeze()  # else each fork looks through all of this for garbage
