@@ -52,10 +52,15 @@ def dataset(data: Path) -> Dataset:
 
 
 @pytest.fixture(autouse=True)
-def _no_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, empty_store: Path) -> None:
+def _no_server(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    empty_store: Path,
+) -> None:
     """MLflow has tests of its own: here its store is a throw-away one."""
-    shutil.copy2(empty_store, tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    store = shutil.copy2(empty_store, tmp_path_factory.mktemp("store"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}")
     monkeypatch.chdir(tmp_path)
 
 

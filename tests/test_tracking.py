@@ -583,6 +583,7 @@ def test_tables_that_do_not_fit_are_refused_before_the_store_is_touched(
         where, value = change_of[change]
         return {**row, change: value} if table == where else row
 
+    (project / "mlflow.db").unlink()  # a store would be made
     path = write(project / "t", config_for(), odd=odd)
     with pytest.raises(InputError, match=says) as caught:
         replay(path)
