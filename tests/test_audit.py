@@ -377,7 +377,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[ScaleConfig, Path]:
         build(sorted((home / "trajectories").iterdir()), home / "tables")
         write_claims(ClaimsConfig(), Dynamics.read(home / "tables"), home / "claims.json")
     homes = [root / "experiments" / name / "tables" for name in scale.experiments]
-    draw_overview(Dynamics.read(*homes), root / "courses.svg", "courses.svg")
+    draw_overview(Dynamics.read(*homes), root / "courses.svg")
     charges.write({name: charge(name) for name in ("dsnas", "darts")}, root / "charges.json")
     return scale, root
 
@@ -444,7 +444,7 @@ def test_the_table_of_the_field(study: tuple[ScaleConfig, Path]) -> None:
 # A whole one.
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_audit_of_a_tiny_method_on_tiny_data(tmp_path: Path) -> None:
     data = '{"source": "digits", "test_fraction": 0.2, "train_samples": 48}'
     code = (

@@ -141,7 +141,7 @@ def test_without_a_gpu_it_says_so_in_one_sentence(tmp_path: Path) -> None:
     assert not (tmp_path / "card.md").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("own_kernels")
 def test_the_kit_writes_its_file(tmp_path: Path) -> None:
     """On the CPU against itself: every stage runs, and what differs or cannot be is said."""
