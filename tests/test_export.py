@@ -45,7 +45,7 @@ def test_npz_holds_every_array(trajectory: Trajectory, tmp_path: Path) -> None:
 def test_csv_read_back_is_the_trajectory(trajectory: Trajectory, tmp_path: Path) -> None:
     to_csv(trajectory, tmp_path / "t")
     assert {path.stem for path in (tmp_path / "t").iterdir()} == {
-        *("windows", "windows_E_O", "windows_L_E", "windows_L_E_O"),
+        *("windows", "windows_E", "windows_E_O", "windows_L_E", "windows_L_E_O"),
         *("epochs", "samples", "samples_E"),
     }
     single = pd.read_csv(tmp_path / "t/windows.csv")

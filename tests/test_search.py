@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -131,14 +131,20 @@ def steps_of_weights(search: Search, count: int) -> list[dict[str, torch.Tensor 
     found = []
 
     class Recorded:
-        def step(self, lr: float) -> None:
+        def step(self, lr: float, parts: Sequence[slice]) -> None:
+            takes = torch.zeros_like(search.net.weights, dtype=torch.bool)
+            for part in parts:
+                takes[part] = True
+            own = takes.split([weight.numel() for weight in search.net.parameters()])
             found.append(
                 {
-                    name: None if weight.grad is None else weight.grad.clone()
-                    for name, weight in search.net.named_parameters()
+                    name: weight.grad.clone() if sampled.all() else None
+                    for (name, weight), sampled in zip(
+                        search.net.named_parameters(), own, strict=True
+                    )
                 }
             )
-            inner.step(lr)
+            inner.step(lr, parts)
 
     inner, search.weight_optimizer = search.weight_optimizer, Recorded()
     window = Window(search.space, CPU)
