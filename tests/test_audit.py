@@ -371,7 +371,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[ScaleConfig, Path]:
     courses = {"dsnas": fails, "darts": lambda edge, time: 0.125, "uniform": stays}
     for search in scale.searches().values():
         home = root / "experiments" / search.experiment / "trajectories"
-        write_search(home, search, courses[search.method], noise=0.002, inner=0.1)
+        write_search(home, search, courses[search.method], noise=0.002, inner=0.1, tail=5)
     for name in scale.experiments:
         home = root / "experiments" / name
         build(sorted((home / "trajectories").iterdir()), home / "tables")
