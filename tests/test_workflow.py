@@ -77,6 +77,7 @@ def searching(*experiments: str, method: str | None = None) -> dict[str, int]:
 
 
 EXPERIMENTS = tuple(SMOKE.experiments)
+READING = {rule: n for rule, n in following(*EXPERIMENTS).items() if rule != "_explorer"}
 JUDGING = {"_claims": len(EXPERIMENTS), "_index": 1, "_page": len(EXPERIMENTS), "_default": 1}
 DRAWING = {
     **{f"_figures_{name}": 1 for name in EXPERIMENTS},
@@ -318,7 +319,7 @@ SEEDS = "datasets: [digits]\n    seeds: [0, 1]\n"
             {"_dataset": 1, **searching(*EXPERIMENTS)},
         ),
         ("scale: smoke", "scale: smoke\nclaims: {thresholds: {growth: 0.06}}", JUDGING),
-        ("scale: smoke", "scale: smoke\nreadings: {bi: 2.0}", following(*EXPERIMENTS)),
+        ("scale: smoke", "scale: smoke\nreadings: {bi: 2.0}", READING),
         ("scale: smoke", "scale: smoke\nreport: {snapshots: [0.5]}", DRAWING),
         ("scale: smoke", "# A comment.\nscale: smoke", NOTHING),
         ("epochs: 2,", "epochs:   2 ,", NOTHING),
@@ -537,12 +538,14 @@ def test_every_scale_is_planned_by_the_same_rules(bare: Path, scale: str) -> Non
         done = asked(bare, "--dry-run", "--config", f"scale={scale}")
     assert done.returncode == 0, done.stderr
     rules = set(re.findall(r"^([\w-]+) +\d+$", done.stdout + done.stderr, flags=re.MULTILINE))
-    experiments = load_scale(ROOT / f"config/{scale}.yaml").experiments
+    design = load_scale(ROOT / f"config/{scale}.yaml")
+    experiments = design.experiments
     searches = {
         rule for rule in rules if re.fullmatch(rf"_search\d*_({'|'.join(experiments)})", rule)
     }
     assert len(searches) >= len(experiments)
-    assert rules - searches == {"_dataset", *following(*experiments), "total"}
+    audit = {"_audit", "_charges"} if design.audit else set()
+    assert rules - searches == {"_dataset", *following(*experiments), *audit, "total"}
 
 
 def test_any_name_is_an_experiments(bare: Path) -> None:
@@ -557,7 +560,8 @@ def test_any_name_is_an_experiments(bare: Path) -> None:
         done = asked(bare, name, "--dry-run", "--config", "scale=names.yaml")
         assert done.returncode == 0, done.stderr
         plan = set(re.findall(r"^([\w-]+) +\d+$", done.stdout + done.stderr, flags=re.MULTILINE))
-        own = {f"_search_{name}", f"_figures_{name}", "_tables", "_claims", "_page", name}
+        own = {f"_search_{name}", f"_figures_{name}", name}
+        own |= {"_tables", "_claims", "_page", "_explorer"}
         assert plan == {"_dataset", *own, "total"}
     done = asked(bare, "--dry-run", "--config", "scale=names.yaml")
     assert done.returncode == 0, done.stderr
