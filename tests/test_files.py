@@ -161,6 +161,19 @@ def test_a_parquet_file_is_read_whatever_its_folder_is_called(tmp_path: Path) ->
     assert read_parquet(path, PLAIN.schema).equals(PLAIN)
 
 
+def test_lack_of_memory_is_no_fault_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "a.parquet")
+
+    def lacking(*_: object) -> None:
+        raise pa.ArrowMemoryError("malloc of size 4480 failed")
+
+    monkeypatch.setattr(pq.ParquetFile, "read", lacking)
+    with pytest.raises(MemoryError, match="malloc"):
+        read_parquet(tmp_path / "a.parquet")
+
+
 def test_other_columns_are_named(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     pq.write_table(PLAIN, path)

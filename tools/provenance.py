@@ -21,8 +21,8 @@ from snakemake.persistence.file import FilePersistence
 
 RESULTS = Path("results")
 NAME = "provenance.json"
-PASSING = ("checkpoints", NAME)
-"""What in a scale's folder is no result of a rule."""
+PASSING = ("checkpoints", "runs.html", NAME)
+"""What in a scale's folder is no result of a rule; `runs.html` is of the store at hand."""
 KEPT = ("rule", "input", "params", "code", "record_format_version", "software_stack_hash")
 TIMES = ("starttime", "endtime")
 ALL = {*KEPT, *TIMES, "input_checksums"}

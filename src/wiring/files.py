@@ -75,6 +75,8 @@ def read_parquet(path: Path, schema: pa.Schema | None = None) -> pa.Table:
             table = file.read()
         table.validate(full=True)
         str(table.schema)  # names and metadata are text too, and decoded only here
+    except MemoryError:  # Arrow's own is one too: it says nothing of the file
+        raise
     except (pa.ArrowException, OSError, ValueError) as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: not a Parquet file as expected: {said}") from None
