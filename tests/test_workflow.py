@@ -865,7 +865,7 @@ def test_publishing_records_code_results_and_provenance_together(published: Path
 def test_no_path_of_this_machine_is_published(made: Path, published: Path) -> None:
     jobs = json.loads((published / RESULTS / "provenance.json").read_text())
     conditions = {str(search.condition) for search in SEARCHES.values()}
-    # The dataset; of each experiment tables, claims, figures, explorer and page; of the study three.
+    # The dataset; of an experiment tables, claims, figures, explorer and page; of the study three.
     assert len(jobs) == 1 + len(conditions) + 5 * len(EXPERIMENTS) + 3
     names = {str(path).encode() for path in (made, made.parent, ROOT, Path.home(), sys.prefix)}
     for path in (published / RESULTS).rglob("*"):
