@@ -67,10 +67,6 @@ class CostProbe:
             raise RuntimeError("call CostProbe.weigh before the backward pass")
         return self._weights
 
-    def charge(self, costs: Tensor) -> None:
-        """Take all costs at once (see :class:`wiring.space.Probe`)."""
-        self._parts[:] = costs.permute(2, 3, 0, 1)
-
     def observe(self, cell: int, first: int, costs: Tensor) -> None:
         """Take one node's share (see :class:`wiring.space.Probe`)."""
         self._parts[:, :, cell, first : first + len(costs)] = costs.permute(1, 2, 0)

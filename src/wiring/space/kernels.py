@@ -190,6 +190,16 @@ def _add_product(acc, a, b, rows, run, stride_a, stride_b):
 
 
 @compiled
+def _sum(x, rows, run, acc):
+    """The sum of a channel."""
+    part = _run(acc, 0, run)
+    _zero(part)
+    for r in range(rows):
+        _add(part, _run(x, r * run, run))
+    return _fold(part, run)
+
+
+@compiled
 def _dot(a, b, rows, run, acc):
     """The scalar product of two channels."""
     part = _run(acc, 0, run)
@@ -205,11 +215,8 @@ def _dot(a, b, rows, run, acc):
 def _norm(y, rows, run, eps, acc):
     """Normalise a channel in place; returns 1 / standard deviation."""
     number = y.dtype.type
+    mean = number(_sum(y, rows, run, acc) / y.size)
     part = _run(acc, 0, run)
-    _zero(part)
-    for r in range(rows):
-        _add(part, _run(y, r * run, run))
-    mean = number(_fold(part, run) / y.size)
     _zero(part)
     for r in range(rows):
         row = _run(y, r * run, run)
@@ -229,6 +236,14 @@ def _norm_back(to, g, out, factor, mean, slope):
     f, m, s = number(factor), number(mean), number(slope)
     for i in range(to.size):
         to[i] = f * ((g[i] - m) - out[i] * s)
+
+
+@compiled
+def _norm_back_alone(to, g, out, scale, rows, run, acc):
+    """The same where nothing has summed g up yet; scale: 1 / standard deviation."""
+    n = rows * run
+    mean = _sum(g, rows, run, acc) / n
+    _norm_back(to, g, out, scale, mean, _dot(g, out, rows, run, acc) / n)
 
 
 # Products of channels --------------------------------------------------------------------------
@@ -495,7 +510,7 @@ def _add_nine(to, padded, rows, run, batch):
 @compiled
 def _evaluate(slot, x, maps, base, theta, convs, scales, scale_base, dims, eps, pad, acc):
     """What one op makes of a node's map x; in place, at the slot's own maps."""
-    rows, columns, batch, channels = dims[0], dims[1], dims[2], dims[3]
+    rows, columns, batch, channels = dims
     run = columns * batch
     n = rows * run
     size = channels * n
@@ -559,7 +574,7 @@ def forward(
     gates: Array,
     outputs: Array,
     used: Array,
-    dims: Array,
+    dims: tuple[int, int, int, int],
     eps: float,
     means: Array,
 ) -> None:
@@ -579,7 +594,7 @@ def forward(
         eps: of the norms.
         means: where the last output's mean over the pixels goes, (channels, batch).
     """
-    rows, columns, batch, channels = dims[0], dims[1], dims[2], dims[3]
+    rows, columns, batch, channels = dims
     run = columns * batch
     n = rows * run
     size = channels * n
@@ -679,7 +694,7 @@ def classifier_back(g: Array, means: Array, to: Array) -> None:
 @compiled
 def _charge(g, out, dims, acc, samples, channel_sums):
     """The scalar product of a gradient and an output, by sample and by channel, added on."""
-    rows, columns, batch, channels = dims[0], dims[1], dims[2], dims[3]
+    rows, columns, batch, channels = dims
     run = columns * batch
     n = rows * run
     for c in range(channels):
@@ -698,11 +713,7 @@ def _means(g, channels, rows, run, acc, to):
     """The mean of each channel."""
     n = rows * run
     for c in range(channels):
-        part = _run(acc, 0, run)
-        _zero(part)
-        for r in range(rows):
-            _add(part, _run(g, c * n + r * run, run))
-        to[c] = _fold(part, run) / n
+        to[c] = _sum(_run(g, c * n, n), rows, run, acc) / n
 
 
 @compiled
@@ -758,7 +769,7 @@ def _conv_back(
         one: scratch, a map.
         two: scratch, a map.
     """
-    rows, columns, batch, channels = dims[0], dims[1], dims[2], dims[3]
+    rows, columns, batch, channels = dims
     run = columns * batch
     n = rows * run
     size = channels * n
@@ -777,16 +788,11 @@ def _conv_back(
         # `one`: before the norm. The last stage's sums are known: they are its cost, by channel.
         for c in range(channels):
             own, out = _run(g, c * n, n), _run(y, c * n, n)
+            back, factor = _run(one, c * n, n), scale[stage * channels + c]
             if stage == stages - 1:
-                factor, m, s = gate * scale[stage * channels + c], mean[c], sums[c] / n
+                _norm_back(back, own, out, gate * factor, mean[c], sums[c] / n)
             else:
-                factor = scale[stage * channels + c]
-                part = _run(acc, 0, run)
-                _zero(part)
-                for r in range(rows):
-                    _add(part, _run(own, r * run, run))
-                m, s = _fold(part, run) / n, _dot(own, out, rows, run, acc) / n
-            _norm_back(_run(one, c * n, n), own, out, factor, m, s)
+                _norm_back_alone(back, own, out, factor, rows, run, acc)
         if learns:
             to_weights = _run(slopes, pointwise, channels**2)
             _mix_slopes(to_weights, one, channels, d, channels, rows, run, acc)
@@ -839,7 +845,7 @@ def _source_back(
     acc,
 ):
     """Back through all ops that leave a node, on `path`; whether there was any gradient."""
-    rows, columns, batch, channels = dims[0], dims[1], dims[2], dims[3]
+    rows, columns, batch, channels = dims
     run = columns * batch
     n = rows * run
     size = channels * n
@@ -895,16 +901,9 @@ def _source_back(
             continue
         at = base + slots[met, _MAPS]
         for c in range(channels):
-            own = _run(three, c * n, n)
+            own, g = _run(three, c * n, n), _run(one, c * n, n)
             out = _run(maps, at + size + c * n, n)
-            part = _run(acc, 0, run)
-            _zero(part)
-            for r in range(rows):
-                _add(part, _run(own, r * run, run))
-            mean = _fold(part, run) / n
-            slope = _dot(own, out, rows, run, acc) / n
-            g = _run(one, c * n, n)
-            _norm_back(g, own, out, scales[slots[met, _SCALES] + c], mean, slope)
+            _norm_back_alone(g, own, out, scales[slots[met, _SCALES] + c], rows, run, acc)
             back = _run(path, c * n, n)
             if kind == _MAX:
                 _max_pool_back(back, _run(maps, at + c * n, n), g, rows, run, batch, pad)
@@ -927,7 +926,7 @@ def backward(
     gates: Array,
     outputs: Array,
     used: Array,
-    dims: Array,
+    dims: tuple[int, int, int, int],
     mean_slopes: Array,
     charges: Array,
     learns: bool,
@@ -955,7 +954,7 @@ def backward(
     Returns:
         The gradient of the stem's output; without numbers if it is not needed.
     """
-    rows, columns, batch, channels = dims[0], dims[1], dims[2], dims[3]
+    rows, columns, batch, channels = dims
     run = columns * batch
     n = rows * run
     size = channels * n
@@ -1049,12 +1048,10 @@ def backward(
                 # What the cell makes of an output that it reads: a product, then a norm.
                 width = cell[_WIDTH + node]
                 one = _run(scratch, 0, size)
-                _means(total, channels, rows, run, acc, averages[node])
                 for c in range(channels):
                     g, y = _run(total, c * n, n), _run(x, c * n, n)
-                    slope = _dot(g, y, rows, run, acc) / n
                     factor = scales[cell[_SCALE_BASE] + node * channels + c]
-                    _norm_back(_run(one, c * n, n), g, y, factor, averages[node, c], slope)
+                    _norm_back_alone(_run(one, c * n, n), g, y, factor, rows, run, acc)
                 at = cell[_READ + node]
                 if learns:
                     read = rectified[cell[_FROM + node] : cell[_FROM + node] + width * n]
@@ -1176,11 +1173,7 @@ def stem_back(
     for c in range(entering):
         _pad(_run(pad, c * rows * wide, rows * wide), flat[c], rows, run, batch, number(0), False)
     for o in range(len(normed)):
-        part = _run(acc, 0, run)
-        _zero(part)
-        for r in range(rows):
-            _add(part, _run(g[o], r * run, run))
-        total = _fold(part, run)
+        total = _sum(g[o], rows, run, acc)
         product = _dot(g[o], normed[o], rows, run, acc)
         to_shift[o] += total
         to_scale[o] += product

@@ -163,7 +163,7 @@ class Run:
         """Logits (B, classes) of the stem's output (3 C, H, W, B)."""
         space, layout = self.net.space, self.layout
         _, height, width, batch = x.shape
-        self.dims = np.array([height, width, batch, space.channels])
+        self.dims = height, width, batch, space.channels
         n = height * width * batch
         size = space.channels * n
         self.cells = self._cells(n)
@@ -246,10 +246,11 @@ class Run:
             weights = self.probe.weights.to(net.weights.dtype).numpy()
             costs = np.empty((*charges.shape[:-1], len(weights)))
             kernels.weigh(charges, weights, costs)
-            self.probe.charge(torch.from_numpy(costs))
+            for cell, own in enumerate(torch.from_numpy(costs)):
+                self.probe.observe(cell, 0, own)
         if not to_stem.size:
             return None
-        height, width = self.dims[:2].tolist()
+        height, width, *_ = self.dims
         return torch.from_numpy(to_stem).view(-1, height, width, batch)
 
 

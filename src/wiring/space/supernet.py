@@ -35,9 +35,6 @@ class Probe(Protocol):
     def weights(self) -> Tensor:
         """The weightings of the samples, (M, B)."""
 
-    def charge(self, costs: Tensor) -> None:
-        """Take all costs at once: (cells, slots, 2, M), each as :meth:`observe` has it."""
-
     def observe(self, cell: int, first: int, costs: Tensor) -> None:
         """Take one node's share.
 
