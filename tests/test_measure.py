@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -46,6 +48,15 @@ def credit(record: Measurement) -> tuple[torch.Tensor, torch.Tensor]:
         (record.gates * record.direct).sum(-1),
         (record.gates * (record.cost - record.direct)).sum(-1),
     )
+
+
+def assert_paths_are_handed_on(space: SpaceConfig, row: dict[str, Any]) -> None:
+    """The path credit of the edges into a node is what the edges out of it hand on."""
+    for node in range(2, space.nodes + 2):
+        into = [place for place, edge in enumerate(space.edges) if edge.target == node]
+        out = [place for place, edge in enumerate(space.edges) if edge.source == node]
+        passed, handed = row["credit_path"][:, into].sum(1), row["credit_skip"][:, out].sum(1)
+        np.testing.assert_allclose(passed, handed, atol=1e-9)
 
 
 @settings(deadline=None, max_examples=30)
@@ -197,11 +208,7 @@ def test_the_laws_hold_with_skip_once_it_is_not_counted_twice(method: str, nodes
     assert row["residual_inner"] < 1e-9
     assert row["residual_total"] < 1e-7
     assert np.abs(row["credit_skip"]).max() > 1e-9  # the law is not met by there being nothing
-    for node in range(2, nodes + 2):
-        into = [place for place, edge in enumerate(space.edges) if edge.target == node]
-        out = [place for place, edge in enumerate(space.edges) if edge.source == node]
-        passed, handed = row["credit_path"][:, into].sum(1), row["credit_skip"][:, out].sum(1)
-        np.testing.assert_allclose(passed, handed, atol=1e-9)
+    assert_paths_are_handed_on(space, row)
 
 
 def test_window_equals_numpy_over_its_steps() -> None:

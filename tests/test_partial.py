@@ -11,7 +11,14 @@ from pydantic import ValidationError
 
 from benchmarks import plain
 from tests.strategies import spaces
-from tests.test_measure import LABELS, METHODS, credit, measure, random_draw
+from tests.test_measure import (
+    LABELS,
+    METHODS,
+    assert_paths_are_handed_on,
+    credit,
+    measure,
+    random_draw,
+)
 from tests.test_space import CPU, images, make
 from wiring.config import OPS, AlphaConfig, SpaceConfig
 from wiring.measure import Window, measure_each, sample_statistics
@@ -78,11 +85,7 @@ def test_the_laws_hold_with_what_passes_by_counted_once(method: str, nodes: int)
     assert row["residual_inner"] < 1e-9
     assert row["residual_total"] < 1e-7
     assert np.abs(row["credit_skip"]).max() > 1e-6
-    for node in range(2, nodes + 2):
-        into = [place for place, edge in enumerate(space.edges) if edge.target == node]
-        out = [place for place, edge in enumerate(space.edges) if edge.source == node]
-        passed, handed = row["credit_path"][:, into].sum(1), row["credit_skip"][:, out].sum(1)
-        np.testing.assert_allclose(passed, handed, atol=1e-9)
+    assert_paths_are_handed_on(space, row)
 
 
 def test_none_has_the_cost_of_what_passes_by_and_drops_no_edge() -> None:

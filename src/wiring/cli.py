@@ -530,8 +530,8 @@ def track_figures(
 def links(
     results: Annotated[list[Path], typer.Argument(help="Folders of scales' results.")],
     address: Annotated[
-        str, typer.Option(help="Where MLflow's UI is served.")
-    ] = "http://127.0.0.1:5000",
+        str | None, typer.Option(help="Where MLflow's UI is served; as `make ui` does, if absent.")
+    ] = None,
 ) -> None:
     """Write the page by which a report's links find their runs in this store (runs.html)."""
     from wiring.tracking import write_links

@@ -8,7 +8,6 @@ compared with, so that differences are paired by search.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from wiring.errors import InputError
 from wiring.files import atomic_file
 from wiring.study import read_study
 from wiring.trajectory import Trajectory
+from wiring.trajectory.export import selected
 
 SELECTED, RESTORED = "selected", "restored"
 Wiring = dict[Edge, str]
@@ -124,12 +124,11 @@ def cells_of(trajectory: Trajectory, randoms: int) -> dict[str, Wiring] | None:
     """
     config = trajectory.config
     space = config.space
-    genotype = json.loads(trajectory.column("genotype", "train", "epochs")[-1])
-    selected = {edge: genotype[str(edge)] for edge in space.edges}
+    own = selected(trajectory)
     free = [edge for edge in space.edges if space.free(edge)]
     if not free:
         raise InputError(f"{config.id}: no edge was searched, expected one that may take none")
-    if not _is_network(space, selected):
+    if not _is_network(space, own):
         return None
     split = config.learning_split
     last = trajectory.array("probability", split)[-1]
@@ -142,14 +141,13 @@ def cells_of(trajectory: Trajectory, randoms: int) -> dict[str, Wiring] | None:
         if edge in free
     }
     restored = {
-        edge: likeliest[edge] if op == "none" and edge in free else op
-        for edge, op in selected.items()
+        edge: likeliest[edge] if op == "none" and edge in free else op for edge, op in own.items()
     }
-    count = sum(selected[edge] != "none" for edge in free)
+    count = sum(own[edge] != "none" for edge in free)
     rng = np.random.default_rng([config.seed, *config.id.encode()])
-    drawn = (_random(space, selected, free, count, rng) for _ in range(randoms))
+    drawn = (_random(space, own, free, count, rng) for _ in range(randoms))
     return {
-        SELECTED: selected,
+        SELECTED: own,
         RESTORED: restored,
         **{f"random-{number}": wiring for number, wiring in enumerate(drawn, start=1)},
     }

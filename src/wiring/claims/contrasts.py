@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from wiring.claims.interval import IntervalMethod, interval
+from wiring.claims.interval import IntervalMethod, interval, leaves_out_zero
 from wiring.config import ClaimsConfig
 from wiring.dynamics import Dynamics
 from wiring.dynamics.readings import SETTLED
@@ -110,9 +110,7 @@ def contrast(config: ClaimsConfig, dynamics: Dynamics) -> list[Contrast]:
                         low=low,
                         high=high,
                         interval=method,
-                        differs=None
-                        if moving or low is None or high is None
-                        else not low <= 0 <= high,
+                        differs=None if moving else leaves_out_zero(low, high),
                         note="; ".join(filter(None, (said, note))),
                     )
                 )

@@ -17,7 +17,7 @@ from scipy.optimize import least_squares
 from scipy.special import expit
 from scipy.stats import rankdata
 
-from wiring.claims.interval import interval
+from wiring.claims.interval import interval, leaves_out_zero
 from wiring.config.space import EdgeClass
 
 Moment = Literal["end", "peak"]
@@ -55,7 +55,7 @@ class Residual:
     @property
     def differs(self) -> bool | None:
         """Whether the interval leaves out 0; None without an interval."""
-        return None if self.low is None or self.high is None else not self.low <= 0 <= self.high
+        return leaves_out_zero(self.low, self.high)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,11 @@ FEW_SEEDS = 5
 IntervalMethod = Literal["BCa bootstrap", "Student t", "range", "none"]
 
 
+def leaves_out_zero(low: float | None, high: float | None) -> bool | None:
+    """Whether an interval leaves out 0; None where there is no interval."""
+    return None if low is None or high is None else not low <= 0 <= high
+
+
 def interval(
     values: Sequence[float], confidence: float
 ) -> tuple[float | None, float | None, IntervalMethod, str]:

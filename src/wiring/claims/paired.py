@@ -9,7 +9,7 @@ import pandas as pd
 
 from wiring.claims.answers import moved
 from wiring.claims.contrasts import COMPARED
-from wiring.claims.interval import IntervalMethod, interval
+from wiring.claims.interval import IntervalMethod, interval, leaves_out_zero
 from wiring.config import AuditConfig
 from wiring.patterns import STATISTICS
 
@@ -107,6 +107,6 @@ def _difference(
         low=low,
         high=high,
         interval=method,
-        differs=None if low is None or high is None else not low <= 0 <= high,
+        differs=leaves_out_zero(low, high),
         note=note,
     )

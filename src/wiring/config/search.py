@@ -164,6 +164,12 @@ class UntilConfig(Model):
     bound: Annotated[int, Field(ge=2, le=1_000_000)]
 
 
+def steps_of(samples: int, batch_size: int, last_batch: Literal["drop", "keep"]) -> int:
+    """Batches of one pass over so many samples; the arguments are those of :class:`TrainConfig`."""
+    full, left = divmod(samples, batch_size)
+    return full + (left > 0 and last_batch == "keep")
+
+
 class TrainConfig(Model):
     """Length and batches of a search.
 
@@ -206,8 +212,7 @@ class TrainConfig(Model):
 
     def steps(self, samples: int) -> int:
         """Batches of one pass over so many samples."""
-        full, left = divmod(samples, self.batch_size)
-        return full + (left > 0 and self.last_batch == "keep")
+        return steps_of(samples, self.batch_size, self.last_batch)
 
     def trains(self, epoch: int) -> bool:
         """Whether weights and alpha learn in this epoch (from 0, frozen ones counted)."""

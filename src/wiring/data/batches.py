@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from wiring.config import AugmentConfig
+from wiring.config.search import steps_of
 from wiring.errors import InputError
 
 
@@ -84,14 +85,13 @@ class Batches:
                 f"train.batch_size: {batch_size} does not fit a split of {len(self._samples)} "
                 f"samples, expected 1 to {len(self._samples)}"
             )
-        full, left = divmod(len(self._samples), batch_size)
-        if last_batch == "keep" and left == 1:
+        if last_batch == "keep" and len(self._samples) % batch_size == 1:
             raise InputError(
                 f"train.last_batch: keep leaves one of a split of {len(self._samples)} samples for "
                 f"the last batch, expected 2 at least: another batch_size than {batch_size}, or "
                 "drop"
             )
-        self.steps_per_epoch = full + (left > 0 and last_batch == "keep")
+        self.steps_per_epoch = steps_of(len(self._samples), batch_size, last_batch)
         """Batches of one pass."""
         self._mean = torch.tensor(mean, dtype=torch.float32, device=self._device)
         self._std = torch.tensor(std, dtype=torch.float32, device=self._device)

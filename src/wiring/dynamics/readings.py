@@ -9,14 +9,15 @@ reading: its numbers are there, and nothing is to be concluded from them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from wiring.config import ReadingsConfig, SearchConfig
 from wiring.config.search import reached
-from wiring.patterns import PATTERNS, STATISTICS
+from wiring.patterns import STATISTICS, measured
+from wiring.patterns.pattern import Value
 from wiring.patterns.readings import field, free_places, none_probability
 from wiring.trajectory import Trajectory
 from wiring.trajectory.settling import change
@@ -29,12 +30,15 @@ NOISE = 4
 """Standard deviations of P(none) over initial alphas: what moved by less may not have moved."""
 
 
-def readings(trajectory: Trajectory, config: ReadingsConfig) -> Iterator[dict[str, Any]]:
+def readings(
+    trajectory: Trajectory, config: ReadingsConfig, whole: Mapping[str, Value]
+) -> Iterator[dict[str, Any]]:
     """A row for each reading of a search; none where alpha rests.
 
     Args:
         trajectory: the search.
         config: when its outcomes are read.
+        whole: its statistics, see :func:`wiring.patterns.measured`.
     """
     search = trajectory.config
     if not search.alpha.lr:
@@ -62,7 +66,7 @@ def readings(trajectory: Trajectory, config: ReadingsConfig) -> Iterator[dict[st
                 f"P(none) moved by {moved:.1g}, expected more than {NOISE * noise:.1g}: "
                 f"{NOISE} times its standard deviation at the start"
             )
-        found = {key: value for pattern in PATTERNS for key, value in pattern.row(part).items()}
+        found = whole if part is trajectory else measured(part)
         yield {
             "search": search.id,
             "condition": str(search.condition),

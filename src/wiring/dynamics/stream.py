@@ -27,7 +27,7 @@ from wiring.dynamics.tables import (
 )
 from wiring.errors import InputError
 from wiring.files import atomic_dir, read_manifest
-from wiring.patterns import PATTERNS
+from wiring.patterns import measured
 from wiring.trajectory import VERSION, Trajectory
 
 GROUP = 2**16
@@ -44,14 +44,11 @@ _LONG: dict[str, Callable[[Trajectory], pd.DataFrame]] = {
 
 def tables_of(trajectory: Trajectory, config: ReadingsConfig) -> Iterator[tuple[str, pa.Table]]:
     """The rows that one search adds to each table of :data:`TABLES`, by the table's name."""
-    row = identify(trajectory)
-    for pattern in PATTERNS:
-        row.update(pattern.row(trajectory))
+    found = measured(trajectory)
+    row = {**identify(trajectory), **found}
     yield "searches", pa.Table.from_pylist([row], TABLES["searches"])
-    yield (
-        "readings",
-        pa.Table.from_pylist(list(readings(trajectory, config)), TABLES["readings"]),
-    )
+    read = list(readings(trajectory, config, found))
+    yield "readings", pa.Table.from_pylist(read, TABLES["readings"])
     for name, table in _LONG.items():
         yield name, pa.Table.from_pandas(table(trajectory), TABLES[name], preserve_index=False)
 

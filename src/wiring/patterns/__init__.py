@@ -8,8 +8,12 @@ what is collected here.
 
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import TYPE_CHECKING
 
-from wiring.patterns.pattern import Claim, Pattern, Statistic, Threshold
+from wiring.patterns.pattern import Claim, Pattern, Statistic, Threshold, Value
+
+if TYPE_CHECKING:
+    from wiring.trajectory import Trajectory
 
 
 def _collected() -> tuple[Pattern, ...]:
@@ -31,6 +35,12 @@ THRESHOLDS: dict[str, Threshold] = {
 }
 """Every threshold by name; claims may share one."""
 
+
+def measured(trajectory: "Trajectory") -> dict[str, Value]:
+    """Every statistic of a search, pattern by pattern."""
+    return {name: value for each in PATTERNS for name, value in each.row(trajectory).items()}
+
+
 __all__ = [
     "CLAIMS",
     "PATTERNS",
@@ -40,4 +50,5 @@ __all__ = [
     "Pattern",
     "Statistic",
     "Threshold",
+    "measured",
 ]

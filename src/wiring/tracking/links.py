@@ -40,14 +40,15 @@ else if (asked) document.getElementById("missing").hidden = false;
 """
 
 
-def write_links(results: Path, address: str = LOCAL) -> None:
+def write_links(results: Path, address: str | None = None) -> None:
     """Write `runs.html` into the results of a scale, from what the store holds of its searches.
 
     A store that cannot be used gives a page without runs, and a warning.
 
     Args:
         results: the folder of a scale, by whose name the store knows it.
-        address: where MLflow's UI is served; a store that is a server serves it itself.
+        address: where MLflow's UI is served, :data:`LOCAL` if nobody says; a store that is a server
+            serves it itself.
     """
     scale = results.resolve().name
     runs: dict[str, tuple[str, str]] = {}
@@ -56,6 +57,7 @@ def write_links(results: Path, address: str = LOCAL) -> None:
     parts = urlsplit(store.uri())
     if parts.scheme in {"http", "https"}:
         address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
+    address = address or LOCAL
     base = f"{escape(address)}/#/experiments"
     rows = [
         f'<li id="{escape(search)}">'

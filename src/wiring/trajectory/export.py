@@ -24,6 +24,19 @@ Rule = Literal["own", "strongest", "two_inputs"]
 """Which edges are kept: as the method says, each by its strongest op, or two a node as in DARTS."""
 
 
+def selected(trajectory: Trajectory) -> dict[Edge, str]:
+    """Every edge's op after the last epoch by the method's own rule; `none`: it keeps no edge.
+
+    Raises:
+        InputError: no epoch was finished.
+    """
+    genotypes = trajectory.column("genotype", "test", "epochs")
+    if not len(genotypes):
+        raise InputError(f"{trajectory.path}: no epoch was finished, expected a genotype")
+    found = json.loads(genotypes[-1])
+    return {edge: found[str(edge)] for edge in trajectory.shape.edges}
+
+
 def cell(trajectory: Trajectory, rule: Rule = "own") -> dict[Edge, str]:
     """The cell after the last window: its edges that are not `none`, and their ops.
 
@@ -36,10 +49,7 @@ def cell(trajectory: Trajectory, rule: Rule = "own") -> dict[Edge, str]:
     """
     space, shape = trajectory.config.space, trajectory.shape
     if rule == "own":
-        genotypes = trajectory.column("genotype", "test", "epochs")
-        if not len(genotypes):
-            raise InputError(f"{trajectory.path}: no epoch was finished, expected a genotype")
-        found = {Edge.parse(edge): op for edge, op in json.loads(genotypes[-1]).items()}
+        found = selected(trajectory)
     else:
         last = trajectory.array("probability", trajectory.config.learning_split)[-1]
         candidates = Candidates.of(space, torch.device("cpu"))
@@ -48,7 +58,7 @@ def cell(trajectory: Trajectory, rule: Rule = "own") -> dict[Edge, str]:
             edge: "none" if column is None else shape.ops[column]
             for edge, column in zip(shape.edges, columns, strict=True)
         }
-    return {edge: found[edge] for edge in shape.edges if found.get(edge, "none") != "none"}
+    return {edge: op for edge, op in found.items() if op != "none"}
 
 
 def genotype(trajectory: Trajectory, rule: Rule = "own") -> str:
