@@ -18,7 +18,7 @@ from wiring.files import link_dir
 from wiring.job import condition
 from wiring.job.condition import run_condition
 from wiring.job.run import SearchError, StoppedError, run
-from wiring.job.stops import SIGNALS
+from wiring.job.stops import SIGNALS, Stops
 from wiring.trajectory import Trajectory
 
 
@@ -125,6 +125,29 @@ def test_a_stop_stops_all(data: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(StoppedError):
         job(data, tmp_path, 0, 1)
     assert seeds == [0]
+
+
+def test_a_stop_in_the_last_epoch_of_a_seed_begins_no_other(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search is whole by then, so it does not stop; it must not be the next that does."""
+    stops, begun = Stops(patient=True), []
+
+    def run_and_be_asked(config: SearchConfig, *args: Any) -> None:
+        begun.append(config.seed)
+        run(config, *args)
+        stops.asked = 15
+
+    monkeypatch.setattr(condition, "run", run_and_be_asked)
+    configs = [config(seed) for seed in (0, 1)]
+    places = (data, tmp_path / "out", tmp_path / "checkpoints")
+    with pytest.raises(StoppedError, match="_s1: stopped by SIGTERM before it began") as stopped:
+        run_condition(configs, "test", *places, stops)
+    assert stopped.value.signal == 15
+    assert begun == [0]
+    stops.asked = None
+    run_condition(configs, "test", *places, stops)
+    assert begun == [0, 1]
 
 
 def other_code(folder: Path) -> None:

@@ -215,16 +215,17 @@ def test_large_depthwise_equals_conv2d_and_its_gradients(
 def test_pointwise_and_norm_in_one_equal_the_two(channels: tuple[int, int], rectify: bool) -> None:
     generator = torch.Generator().manual_seed(1)
     entering, leaving = channels
-    x = 2 + torch.randn(400, entering, generator=generator).double()
+    x = 2 + torch.randn(4, 100, entering, generator=generator).double()
     weight = torch.randn(leaving, entering, generator=generator).double()
     inputs = (x.requires_grad_(), weight.requires_grad_())
     product = x @ weight.T
     mean, covariance = spatial._mean_and_covariance(x)
     close = {"rtol": 1e-10, "atol": 1e-10}
-    torch.testing.assert_close(weight @ mean, product.mean(0), **close)
+    torch.testing.assert_close(weight @ mean, product.mean((0, 1)), **close)
     variance = (weight @ covariance @ weight.T).diagonal()
-    torch.testing.assert_close(variance, product.var(0, unbiased=False), **close)
-    expected = F.batch_norm(product, None, None, training=True, eps=1e-3)
+    torch.testing.assert_close(variance, product.var((0, 1), unbiased=False), **close)
+    flat = F.batch_norm(product.flatten(0, 1), None, None, training=True, eps=1e-3)
+    expected = flat.view_as(product)
     expected = expected.relu() if rectify else expected
     out = spatial._PointwiseNorm.apply(*inputs, 1e-3, rectify)
     torch.testing.assert_close(out, expected, **close)
@@ -235,6 +236,48 @@ def test_pointwise_and_norm_in_one_equal_the_two(channels: tuple[int, int], rect
         strict=True,
     ):
         torch.testing.assert_close(ours, theirs, **close)
+
+
+@pytest.mark.parametrize("affine", [False, True])
+def test_batch_norm_equals_the_library(affine: bool) -> None:
+    generator = torch.Generator().manual_seed(1)
+    x = 2 + torch.randn(3, 4, 9, 7, generator=generator).double()
+    inputs = [x.requires_grad_()]
+    if affine:
+        inputs += [torch.randn(3, generator=generator).double().requires_grad_() for _ in range(2)]
+    out = spatial.batch_norm(inputs[0], 1e-3, *inputs[1:])
+    images, *transformation = inputs
+    expected = F.batch_norm(
+        images.transpose(0, 1), None, None, *transformation, training=True, eps=1e-3
+    ).transpose(0, 1)
+    close = {"rtol": 1e-10, "atol": 1e-10}
+    torch.testing.assert_close(out, expected, **close)
+    direction = torch.randn(out.shape, generator=generator).double()
+    for ours, theirs in zip(
+        torch.autograd.grad(out, inputs, direction),
+        torch.autograd.grad(expected, inputs, direction),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs, **close)
+
+
+@pytest.mark.parametrize("offset", [0.0, 3.0])
+def test_float32_statistics_of_large_maps_are_exact_to_its_rounding(offset: float) -> None:
+    # The library's batch norm of maps with their channels last is off by 6e-5 here: rows added up
+    # one after the other. A ReLU that so chooses otherwise is worth up to 1e-2 of a cell's costs.
+    generator = torch.Generator().manual_seed(1)
+    x = offset + torch.randn(16, 96, 32, 32, generator=generator)
+    weight = torch.randn(8, 16, generator=generator)
+    norm = spatial.batch_norm(x, 1e-5)
+    torch.testing.assert_close(
+        norm, spatial.batch_norm(x.double(), 1e-5).float(), rtol=0, atol=3e-6
+    )
+    rows = spatial._rows(x)
+    both = [
+        spatial._PointwiseNorm.apply(r, w, 1e-5, False).float()
+        for r, w in ((rows, weight), (rows.double(), weight.double()))
+    ]
+    torch.testing.assert_close(*both, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("missing", [None, 0, 1])

@@ -55,6 +55,12 @@ def run_condition(
         if _is_finished(finished / config.id, config, dataset):
             log.info("%s: finished before", config.id)
             continue
+        if stops is not None and stops.asked is not None:
+            raise StoppedError(
+                f"{config.id}: stopped by {stops.name} before it began: the same command goes on "
+                "from there",
+                stops.asked,
+            )
         try:
             run(config, scale, data, finished / config.id, checkpoints / config.id, stops)
             shutil.rmtree(checkpoints / config.id, ignore_errors=True)

@@ -28,13 +28,13 @@ def dense(x: Tensor) -> Tensor:
 
 
 def _rows(x: Tensor) -> Tensor:
-    """A large map (C, B, H, W) as a matrix (B H W, C)."""
-    return x.permute(1, 2, 3, 0).reshape(-1, x.shape[0])
+    """A large map (C, B, H, W) as a matrix of each sample's pixels, (B, H W, C)."""
+    return x.permute(1, 2, 3, 0).flatten(1, 2)
 
 
 def _map(rows: Tensor, like: Tensor) -> Tensor:
     """The inverse of `_rows`: (C, B, H, W) of the batch and size of `like`."""
-    return rows.view(*like.shape[1:], -1).permute(3, 0, 1, 2)
+    return rows.reshape(*like.shape[1:], -1).permute(3, 0, 1, 2)
 
 
 def sepconv(
@@ -128,12 +128,13 @@ def _taps(images: Tensor, gradient: Tensor, kernel: int) -> Tensor:
 
 
 class _PointwiseNorm(torch.autograd.Function):
-    """Batch norm without affine parameters of a 1x1 convolution, x (N, C) by weight (C', C).
+    """Batch norm without affine parameters of a 1x1 convolution, x (B, N, C) by weight (C', C).
 
     y = W x is never made: its mean and variance follow from those of x, so that both are one
-    product with K = W / sqrt(var + eps). With means over the rows: S = cov(x), var = diag(W S W^T),
-    and for g = dL/dy', with s = mean(g), M = cov(g, x), t = diag(M K^T) = mean(g y'):
-        dL/dW = N (M - t K S) / sqrt(var + eps),
+    product with K = W / sqrt(var + eps). With means over the B N rows: S = cov(x),
+    var = diag(W S W^T), and for g = dL/dy', with s = mean(g), M = cov(g, x),
+    t = diag(M K^T) = mean(g y'):
+        dL/dW = B N (M - t K S) / sqrt(var + eps),
         dL/dx = K^T (g - s - t y').
     The small matrices are worked out in float64. A ReLU may follow, in place.
     """
@@ -179,18 +180,19 @@ def _gradients(
         gradient = torch.ops.aten.threshold_backward(gradient, rectified, 0)
     dtype = gradient.dtype
     wide = x.to(dtype)
-    s = gradient.mean(0).double()
-    m = (gradient.T @ wide).double() / len(x) - s[:, None] * mean
+    s = _mean(gradient)
+    m = _mean_product(gradient, wide) - s[:, None] * mean
     t = (m * matrix).sum(1)
     to_x = to_weight = None
     if needs[0]:
         back = matrix.T * t @ matrix
         shift = back @ mean - matrix.T @ s
-        to_x = gradient @ matrix.to(dtype)
-        to_x = to_x.addmm_(wide, back.to(dtype), alpha=-1).add_(shift.to(dtype)).to(x.dtype)
+        flat = (gradient @ matrix.to(dtype)).flatten(0, 1)
+        flat.addmm_(wide.flatten(0, 1), back.to(dtype), alpha=-1).add_(shift.to(dtype))
+        to_x = flat.view_as(x).to(x.dtype)
     if needs[1]:
         to_weight = m - t[:, None] * (matrix @ covariance)
-        to_weight = (to_weight * scale[:, None] * len(x)).to(dtype)
+        to_weight = (to_weight * scale[:, None] * x.shape[:2].numel()).to(dtype)
     return to_x, to_weight
 
 
@@ -212,11 +214,46 @@ def compile_kernels() -> None:
     _kernels.compile()
 
 
+def _mean(x: Tensor) -> Tensor:
+    """The mean of the rows of x (B, N, C): (C), float64."""
+    # In float32 over a sample only: an error of 1e-6 lets some ReLU or max pool of a map of a
+    # million choose otherwise, and one of them is worth 1e-4 to 1e-2 of a cell's costs.
+    return x.mean(1).double().mean(0)
+
+
+def _mean_product(x: Tensor, y: Tensor) -> Tensor:
+    """The mean of x^T y over the rows of x (B, N, C) and y (B, N, D): (C, D), float64."""
+    return (x.transpose(1, 2) @ y).double().mean(0) / x.shape[1]
+
+
 def _mean_and_covariance(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (C) and covariance (C, C) of the rows of x (N, C), float64."""
+    """Mean (C) and covariance (C, C) of the rows of x (B, N, C), float64."""
     x = x.to(torch.promote_types(x.dtype, torch.float32))
-    mean = x.mean(0).double()
-    return mean, (x.T @ x).double() / len(x) - mean[:, None] * mean
+    mean = _mean(x)
+    return mean, _mean_product(x, x) - mean[:, None] * mean
+
+
+class _Norm(torch.autograd.Function):
+    """Batch norm without affine parameters of x (B, N, C).
+
+    The library's own adds channels-last maps up in float32, a row after the other.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
+        mean, covariance = _mean_and_covariance(x)
+        scale = (covariance.diagonal() + eps).rsqrt()
+        shift, scale = (-mean * scale).to(x.dtype), scale.to(x.dtype)
+        y = torch.addcmul(shift, x, scale)
+        ctx.save_for_backward(y, scale)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        y, scale = ctx.saved_tensors
+        s, t = _mean(gradient), _mean_product(gradient, y).diagonal()
+        out = torch.addcmul((-s * scale).to(y.dtype), gradient, scale)
+        return out.addcmul_(y, (-t * scale).to(y.dtype)), None
 
 
 def pointwise(x: Tensor, weight: Tensor) -> Tensor:
@@ -239,9 +276,11 @@ def batch_norm(
         shift: (C), likewise.
     """
     # Under autocast x may be of half precision; statistics and node sums must not be.
-    x = x.to(torch.promote_types(x.dtype, torch.float32))
-    out = F.batch_norm(_images(x), None, None, scale, shift, training=True, eps=eps)
-    return out.transpose(0, 1)
+    rows = _rows(x.to(torch.promote_types(x.dtype, torch.float32)))
+    out: Tensor = _Norm.apply(rows, eps)  # type: ignore[no-untyped-call]
+    if scale is not None and shift is not None:
+        out = torch.addcmul(shift, out, scale)
+    return _map(out, x)
 
 
 def stem(images: Tensor, weight: Tensor) -> Tensor:
@@ -286,13 +325,14 @@ def shuffle(x: Tensor, groups: int) -> Tensor:
     Channel g C/groups + r goes to r groups + g: of each run of `groups` channels afterwards the
     first is one of the first group's.
     """
-    return _map(_rows(x).view(-1, groups, len(x) // groups).transpose(1, 2).flatten(1), x)
+    rows = _rows(x).unflatten(2, (groups, len(x) // groups))
+    return _map(rows.transpose(2, 3).flatten(2), x)
 
 
 def average(x: Tensor) -> Tensor:
     """Global average pool of (C, B, H, W): (B, C)."""
     # Summed over rows so that the gradient has its channels last, too.
-    return _rows(x).view(x.shape[1], -1, x.shape[0]).mean(1)
+    return _rows(x).mean(1)
 
 
 def weighted_dots(

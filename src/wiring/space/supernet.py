@@ -350,13 +350,13 @@ class Supernet(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """The stem: images (B, channels, H, W) to a feature map (3 C, B, H, W)."""
-        if self._by_hand(images):
+        if self._compiled(images):
             weights = self.stem, self.stem_scale, self.stem_shift
             return small.Stem.apply(images, *weights, self.eps).permute(0, 3, 1, 2)  # type: ignore[no-any-return, no-untyped-call]
         x = spatial.stem(images, self.stem)
         return spatial.batch_norm(x, self.eps, self.stem_scale, self.stem_shift)
 
-    def _by_hand(self, x: Tensor) -> bool:
+    def _compiled(self, x: Tensor) -> bool:
         """Whether images or maps (..., H, W) are left to `wiring.space.small`."""
         return self.space.partial == 1 and small.is_small(x)
 
@@ -393,7 +393,7 @@ class Supernet(nn.Module):
         learns = torch.is_grad_enabled() and self.classifier.requires_grad
         # What only asks for costs has to go back, too.
         asks = probe is not None and torch.is_grad_enabled() and not x.requires_grad and not learns
-        if self._by_hand(x):
+        if self._compiled(x):
             resting = resting_slots(plan, draw)
             run = small.Run(self, plan, gates, resting, probe, keep=torch.is_grad_enabled())
             anchor = x.new_zeros(()).requires_grad_() if asks else None
