@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from scipy import stats
 from tests.synthetic import config, deepens, fails, grows, stays, write_search
 from wiring.claims.contrasts import contrast
 from wiring.claims.interval import interval
-from wiring.claims.judge import Verdict, judge
+from wiring.claims.judge import Verdict, judge, of_the_end
 from wiring.claims.judgement import read, write
 from wiring.claims.power import detectable
 from wiring.claims.thresholds import BEGIN, END, check_thresholds, thresholds_table
@@ -57,6 +58,29 @@ def verdicts(
     ]
     found = judge(ClaimsConfig(), Dynamics.of(searches))
     return {each.claim: each for each in found if each.reading in (reading, "whole")}
+
+
+@pytest.mark.parametrize(
+    ("settled", "published", "told"),
+    [
+        ("reproduced", "not reproduced", "settled"),
+        ("unfinished", "reproduced", "published"),
+        ("inconclusive", "unfinished", "settled"),
+        ("unfinished", "unfinished", "settled"),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_readings_the_end_is_told_if_it_is_finished(
+    tmp_path: Path, settled: Any, published: Any, told: str, order: int
+) -> None:
+    one = verdicts(tmp_path)["P1"]
+    rows = [
+        replace(one, reading="settled", verdict=settled),
+        replace(one, reading="published", verdict=published),
+    ][::order]
+    other = replace(one, claim="F1", reading="whole")
+    assert [row.reading for row in of_the_end([*rows, other])] == [told, "whole"]
+    assert len(of_the_end([*rows, *(replace(row, condition="elsewhere") for row in rows)])) == 2
 
 
 def half(one: Any, other: Any) -> Callable[[int], Any]:

@@ -529,7 +529,16 @@ def test_the_first_screen_tells_each_pattern_from_the_verdicts(study: Path, text
     verdicts = json.loads((study / HOME / "claims.json").read_text())["verdicts"]
     story = words(text.split('<section id="story">')[1].split("</section>")[0])
     for claim, side in (("P1", max), ("P2", max), ("P3", max)):
-        rows = [r for r in verdicts if r["claim"] == claim and r["reading"] == "settled"]
+        places: dict[str, dict[str, Any]] = {}
+        for row in verdicts:
+            if row["claim"] == claim:
+                places.setdefault(row["condition"], {})[row["reading"]] = row
+        rows = [
+            place["published"]
+            if place["settled"]["verdict"] == "unfinished" != place["published"]["verdict"]
+            else place["settled"]
+            for place in places.values()
+        ]
         judged = [row for row in rows if row["verdict"] != "unfinished"]
         for kind in {row["verdict"] for row in rows}:
             count = sum(row["verdict"] == kind for row in rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -14,6 +15,7 @@ from wiring.claims.thresholds import threshold_of
 from wiring.config import ClaimsConfig
 from wiring.dynamics import Dynamics
 from wiring.dynamics.identity import IDENTITY
+from wiring.dynamics.readings import PUBLISHED
 from wiring.patterns import CLAIMS, STATISTICS, Claim
 
 Kind = Literal["reproduced", "not reproduced", "inconclusive", "unfinished"]
@@ -72,6 +74,25 @@ class Verdict:
     threshold: float
     verdict: Kind
     note: str
+
+
+def of_the_end(rows: Iterable[Verdict]) -> list[Verdict]:
+    """A verdict for each claim and condition: of the end of its searches, if it is finished there.
+
+    One that is unfinished as settled, since its wiring still moved at the bound, is represented by
+    that at the published displacement, if that is finished. Both stand in the tables.
+    """
+    found: dict[tuple[str, str], Verdict] = {}
+    for row in rows:
+        place = row.claim, row.condition
+        other = found.get(place)
+        if other is None:
+            found[place] = row
+            continue
+        settled, published = (row, other) if other.reading == PUBLISHED else (other, row)
+        moving = settled.verdict == "unfinished" != published.verdict
+        found[place] = published if moving else settled
+    return list(found.values())
 
 
 def judge(config: ClaimsConfig, dynamics: Dynamics) -> list[Verdict]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from wiring.claims.judge import Verdict
-from wiring.dynamics.readings import PUBLISHED
+from wiring.claims.judge import Verdict, of_the_end
 from wiring.patterns import CLAIMS, STATISTICS
 
 PATTERNS_SHOWN = ("P1", "P2", "P2-shape", "P3", "M-charge")
@@ -51,8 +50,8 @@ def field(
     """
     shown = [
         verdict
-        for verdict in verdicts
-        if verdict.claim in claims and verdict.method in methods and verdict.reading != PUBLISHED
+        for verdict in of_the_end(verdicts)
+        if verdict.claim in claims and verdict.method in methods
     ]
     found = {(_column(verdict), verdict.method): verdict for verdict in shown}
     columns = tuple(

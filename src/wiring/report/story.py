@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from wiring.claims.judge import VERDICTS, Verdict
+from wiring.claims.judge import VERDICTS, Verdict, of_the_end
 from wiring.claims.judgement import Judgement
 from wiring.dynamics.readings import PUBLISHED
 from wiring.patterns import PATTERNS
@@ -45,8 +45,7 @@ def findings(found: Judgement) -> list[Finding]:
         if not pattern.claims:
             continue
         claim = pattern.claims[0].id
-        # What became of a wiring is told of the end; the tables have the published reading too.
-        rows = [row for row in found.verdicts if row.claim == claim and row.reading != PUBLISHED]
+        rows = of_the_end(row for row in found.verdicts if row.claim == claim)
         definition = found.claims[claim]
         strongest = _strongest(rows, definition.side)
         text = f"{definition.title} "
@@ -56,6 +55,8 @@ def findings(found: Judgement) -> list[Finding]:
             text += f"{_where(rows)}. Strongest in {_place(strongest)}: {definition.statistic} is "
             text += f"{number(strongest.effect)}, and the claim asks for {definition.side} "
             text += f"{number(definition.threshold)}."
+            if any(row.reading == PUBLISHED for row in rows):
+                text += " A wiring that still moved at its end is judged at the published displacement."
         picture = PICTURES.get(pattern.id, "statistics.svg")
         told.append(Finding(pattern.id, pattern.title, claim, text, strongest, picture))
     return told
