@@ -5,6 +5,7 @@ import shutil
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,6 +31,7 @@ from wiring.dynamics import (
     phase_table,
     statistics_table,
     write_metrics,
+    write_series,
 )
 from wiring.dynamics.readings import OUTCOMES, start_noise
 from wiring.errors import InputError
@@ -117,6 +119,46 @@ def test_build_is_deterministic_and_reads_back(tmp_path: Path) -> None:
     assert metrics["test_accuracy"] == pytest.approx(0.9)
     one = read.condition("E1_dsnas_bi_digits")
     assert set(one.edges["search"]) == {"E1_dsnas_bi_digits_s10", "E1_dsnas_bi_digits_s9"}
+
+
+def test_series_are_windows_looked_up_one_by_one(tmp_path: Path) -> None:
+    """Brute force: the first window by whose end a share was reached, in exact fractions."""
+    level, lengths = {"level": "bi"}, (7, 20, 33)
+    folders = [
+        write_search(
+            tmp_path, config(seed=seed, train={"epochs": epochs}, **level), stays, noise=0.01
+        )
+        for seed, epochs in enumerate(lengths)
+    ]
+    fixed = config(space={"nodes": 2, "fix_edges": {"2-3": "sep_conv_3x3"}})
+    resting = config(variant="rests", alpha={"lr": 0.0})
+    folders += [write_search(tmp_path, each) for each in (fixed, resting)]
+    build(folders, tmp_path / "tables")
+    tables = Dynamics.read(tmp_path / "tables", tables=("edges", "statistics"))
+    write_series(tables, tmp_path / "series")
+    found = {path.parent.name + "/" + path.stem: path for path in tmp_path.glob("series/*/*.csv")}
+    names = ("E1_dsnas_bi_digits", "E1_dsnas_single_digits", "E1_dsnas_single_digits_rests")
+    assert sorted(found) == sorted([f"gap/{n}" for n in names] + [f"none/{n}" for n in names[:2]])
+    none, gap = (pd.read_csv(found[f"{part}/{names[0]}"]) for part in ("none", "gap"))
+    assert none["share"].tolist() == gap["share"].tolist() == [k / 20 for k in range(1, 21)]
+    searches = [Trajectory.read(folder) for folder in folders[: len(lengths)]]
+    for k in range(20):
+        wanted = {"input": 0.0, "intermediate": 0.0, "gap": 0.0}
+        for one in searches:
+            steps = one.column("step", "validation")
+            done = [Fraction(int(step), int(steps[-1])) for step in steps]
+            window = next(w for w, share in enumerate(done) if share >= Fraction(k + 1, 20))
+            p = one.array("probability", "validation")[window, :, 0]
+            for kind in ("input", "intermediate"):
+                own = [p[e] for e, edge in enumerate(one.shape.edges) if edge.kind == kind]
+                wanted[kind] += sum(own) / len(own) / len(searches)
+            loss, entropy = (one.column(n, "validation")[window] for n in ("loss", "entropy"))
+            wanted["gap"] += (loss - entropy) / len(searches)
+        shown = {**none.loc[k, ["input", "intermediate"]], "gap": gap.loc[k, "gap"]}
+        assert shown == pytest.approx(wanted, rel=1e-5)
+    unfree = pd.read_csv(found[f"none/{names[1]}"])
+    assert unfree["intermediate"].isna().all()
+    assert unfree["input"].notna().all()
 
 
 @pytest.fixture(scope="module")

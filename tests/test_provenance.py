@@ -52,6 +52,7 @@ COMMANDS = {
     "data": ["data"],
     "trajectories": ["_run"],
     "dynamics": ["dynamics", "metrics"],
+    "series": ["series"],
     "claims": ["claims"],
     "figures": ["figures", "overview"],
     "charges": ["charges"],
@@ -492,7 +493,7 @@ def changed(place: Path, path: str, edit: Callable[[bytes], bytes] = other_meani
     return {name for name in before if before[name] != after[name]}
 
 
-TABLES = {"dynamics", "claims", "figures", "report"}
+TABLES = {"dynamics", "series", "claims", "figures", "report"}
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ def following(*experiments: str) -> dict[str, int]:
     return {
         "_tables": count,
         "_metrics": 1,
+        "_series": 1,
         "_claims": count,
         **{f"_figures_{name}": 1 for name in experiments},
         "_overview": 1,
@@ -589,6 +590,17 @@ def test_dvc_records_every_result_of_snakemake(bare: Path) -> None:
         assert any(Path(path).is_relative_to(out) for out in outs), path
 
 
+def test_dvc_shows_every_published_scale() -> None:
+    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+    plots = {
+        name for plot in pipeline["plots"] for name in ([plot] if isinstance(plot, str) else plot)
+    }
+    for scale in pipeline["vars"][0]["scales"]:
+        assert f"results/{scale}/metrics" in pipeline["metrics"]
+        for part in ("overview.svg", "dose.svg", "series/none", "series/gap"):
+            assert f"results/{scale}/{part}" in plots
+
+
 ELSEWHERE = {
     "another folder": ["-s", "{checkout}/Snakefile"],
     "workflow/Snakefile": ["-s", "{checkout}/workflow/Snakefile"],
@@ -1022,6 +1034,13 @@ def test_dvc_tells_what_changed_between_two_commits(published: Path, tmp_path: P
     assert conditions == {c for c in conditions if c.startswith("E7_")} != set()
     ok(place, *DVC, "plots", "diff", "HEAD~2", "-o", "plots")
     assert len(list((place / "plots").rglob("*.svg"))) == 2 * len(of_study(SMOKE))
+    plots = json.loads(ok(place, *DVC, "plots", "diff", "HEAD~2", "--json", "-o", "plots"))
+    assert "errors" not in plots
+    charts = {path: shown for path, (shown, *_) in plots["data"].items() if path.endswith(".csv")}
+    files = sorted((place / RESULTS).glob("series/*/*.csv"))
+    assert sorted(charts) == [str(path.relative_to(place)) for path in files]
+    for chart in charts.values():
+        assert set(chart["revisions"]) == {"HEAD~2", "workspace"}
 
 
 def test_a_damaged_artifact_is_named_and_made_again_alone(published: Path, tmp_path: Path) -> None:

@@ -289,6 +289,14 @@ def metrics(tables: Experiments, out: Out) -> None:
 
 
 @app.command()
+def series(tables: Experiments, out: Out) -> None:
+    """Write the courses of each condition that `dvc plots` draws: P(none) and the gap."""
+    from wiring.dynamics import Dynamics, write_series
+
+    write_series(Dynamics.read(*tables, tables=("edges", "statistics")), out)
+
+
+@app.command()
 def claims(
     scale_file: Annotated[Path, typer.Option(help="A scale file, see config/README.md.")],
     experiment: Annotated[str, typer.Option(help="One of its experiments.")],

@@ -2,6 +2,10 @@
 from wiring.figures.catalogue import of_study
 
 ALL_TABLES = expand(rules._tables.output, experiment=EXPERIMENTS)
+# The conditions in which alpha learns.
+LEARNING = [
+    name for name, searches in SEARCHES_OF.items() if any(search.alpha.lr for search in searches)
+]
 
 
 rule _overview:
@@ -44,6 +48,24 @@ rule _metrics:
         out=subpath(output[0], parent=True),
     shell:
         "wiring metrics {params.tables:q} --out {params.out:q} 2>&1 | tee {log:q}"
+
+
+rule _series:
+    input:
+        tables=ALL_TABLES,
+    output:
+        expand(f"{RESULTS}/series/none/{{condition}}.csv", condition=LEARNING),
+        expand(f"{RESULTS}/series/gap/{{condition}}.csv", condition=CONDITIONS),
+    log:
+        f"{LOGS}/series.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_digest("series"),
+        tables=options_of_tables,
+        out=subpath(output[0], ancestor=2),
+    shell:
+        "wiring series {params.tables:q} --out {params.out:q} 2>&1 | tee {log:q}"
 
 
 rule _index:

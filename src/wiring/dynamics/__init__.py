@@ -3,6 +3,7 @@
 from wiring.dynamics.frames import Dynamics
 from wiring.dynamics.metrics import write_metrics
 from wiring.dynamics.schema import MEANINGS, TABLES
+from wiring.dynamics.series import write_series
 from wiring.dynamics.stream import build
 from wiring.dynamics.tables import (
     edge_table,
@@ -23,4 +24,5 @@ __all__ = [
     "sample_table",
     "statistics_table",
     "write_metrics",
+    "write_series",
 ]

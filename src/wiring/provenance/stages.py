@@ -7,6 +7,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "wiring.dynamics.stream",
         "wiring.dynamics.metrics",
     ),
+    "series": ("wiring.dynamics.series",),
     "claims": ("wiring.claims.judgement",),
     "figures": ("wiring.figures.draw",),
     "charges": ("wiring.methods.ask",),
