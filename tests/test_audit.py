@@ -398,7 +398,9 @@ def test_the_page_says_what_and_why(study: tuple[ScaleConfig, Path]) -> None:
     ):
         assert words in text, words
     assert len(page) < 2_000_000
-    assert 'src="data:image/svg+xml' in page
+    assert 'src="courses.svg"' in page
+    write_audit(scale, root, root / "alone.html", standalone=True)
+    assert 'src="data:image/svg+xml,' in (root / "alone.html").read_text()
     for link in re.findall(r'href="([^"#]+)', page):
         assert link == "index.html" or link.startswith("experiments/")
     assert audit_lines(scale, root)[3] == "dsnas: Does a bi-level search keep an edge? no"

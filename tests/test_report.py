@@ -37,7 +37,7 @@ from wiring.figures.catalogue import EXPERIMENT as EXPERIMENT_WIDE
 from wiring.figures.catalogue import STUDY as STUDY_WIDE
 from wiring.patterns import CLAIMS, PATTERNS
 from wiring.report import write, write_page
-from wiring.report.embed import data_uri, shrink
+from wiring.report.embed import data_uri, shrink, source
 from wiring.report.story import findings, number
 
 SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>
@@ -131,14 +131,14 @@ def scale(**changes: object) -> ScaleConfig:
     return ScaleConfig.model_validate(raw)
 
 
-def report(root: Path, out: Path, **changes: object) -> str:
-    write(scale(**changes), root, out)
+def report(root: Path, out: Path, *, standalone: bool = False, **changes: object) -> str:
+    write(scale(**changes), root, out, standalone=standalone)
     return out.read_text()
 
 
-def experiment(root: Path, out: Path, **changes: object) -> str:
+def experiment(root: Path, out: Path, *, standalone: bool = False, **changes: object) -> str:
     inputs = (tables(root), root / HOME / "claims.json", root / HOME / "figures")
-    write_page(scale(**changes), "E1", *inputs, out)
+    write_page(scale(**changes), "E1", *inputs, out, standalone=standalone)
     return out.read_text()
 
 
@@ -163,13 +163,49 @@ def words(text: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", text)).replace("\u200b", "").split())
 
 
-@pytest.mark.parametrize("name", ["index.html", PAGE])
-def test_a_page_needs_nothing_else(pages: dict[str, Page], name: str) -> None:
-    page = pages[name]
-    for tag in ("script", "link", "iframe"):
-        assert not page.all(tag)
-    for image in page.all("img"):
-        assert image["src"].startswith(("data:image/svg+xml,", "data:image/gif;base64,"))
+HELD = ("data:image/svg+xml,", "data:image/gif;base64,")
+
+
+def test_a_page_asks_nobody_for_anything(pages: dict[str, Page]) -> None:
+    for page in pages.values():
+        for tag in ("script", "link", "iframe"):
+            assert not page.all(tag)
+        for image in page.all("img"):
+            assert urlsplit(image["src"])[:2] == ("", ""), "of another place"
+
+
+def test_a_page_links_to_the_figures_beside_it(pages: dict[str, Page], study: Path) -> None:
+    """Downwards only: the folder can be moved whole."""
+    linked = {name: [image["src"] for image in page.all("img")] for name, page in pages.items()}
+    for name, figures in linked.items():
+        for figure in figures:
+            assert ".." not in Path(figure).parts
+            assert ((study / name).parent / unquote(figure)).is_file()
+    assert sorted(linked[PAGE]) == sorted(f"figures/{path}" for path in paths_of(scale(), "E1"))
+    assert {one.file for one in STUDY_WIDE if one.wanted(scale())} <= set(linked["index.html"])
+
+
+@pytest.mark.parametrize("make", [report, experiment])
+def test_a_standalone_page_holds_what_the_other_links_to(
+    study: Path, tmp_path: Path, make: Callable[..., str]
+) -> None:
+    alone, linking = (
+        make(study, tmp_path / f"{held}.html", standalone=held) for held in (True, False)
+    )
+    assert len(alone) > len(linking)
+    for held, link in zip(Page(alone).all("img"), Page(linking).all("img"), strict=True):
+        figure = tmp_path / unquote(link["src"])
+        assert held == {**link, "src": data_uri(figure)}
+        assert held["src"].startswith(HELD)
+
+
+def test_a_link_leads_to_a_figure_of_any_name_in_any_place(tmp_path: Path) -> None:
+    figure = tmp_path / 'a b#c%20"?&' / "f.svg"
+    figure.parent.mkdir()
+    figure.write_text(SVG)
+    link = source(figure, tmp_path / "of/another/page.html", standalone=False)
+    assert not set(link) & set(' "#?&<>')
+    assert os.path.normpath(tmp_path / "of/another" / unquote(link)) == str(figure)
 
 
 def test_every_link_leads_somewhere(pages: dict[str, Page], study: Path) -> None:
@@ -332,7 +368,9 @@ def spoilt(value: Any, change: Callable[[str], str]) -> Any:
     return change(value) if isinstance(value, str) else value
 
 
-def both_pages(study: Path, out: Path, change: Callable[[str], str]) -> list[Page]:
+def both_pages(
+    study: Path, out: Path, change: Callable[[str], str], standalone: bool
+) -> list[Page]:
     """The pages where every free text of config, tables, claims and figures is changed.
 
     Conditions keep their names, by which their figures are found.
@@ -356,9 +394,19 @@ def both_pages(study: Path, out: Path, change: Callable[[str], str]) -> list[Pag
     # Reading refuses such names: the pages must not count on it.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Dynamics, "read", lambda *_, **__: found)
-        write(titled, out, out / "index.html")
-    write_page(titled, "E1", found, home / "claims.json", home / "figures", out / PAGE)
+        write(titled, out, out / "index.html", standalone=standalone)
+    inputs = (found, home / "claims.json", home / "figures")
+    write_page(titled, "E1", *inputs, out / PAGE, standalone=standalone)
     return [Page((out / name).read_text()) for name in ("index.html", PAGE)]
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["linking", "standalone"])
+def plain(
+    request: pytest.FixtureRequest, study: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[bool, list[Page]]:
+    """Whether they are standalone, and the pages where texts are changed but harmless."""
+    out = tmp_path_factory.mktemp("plain")
+    return request.param, both_pages(study, out, lambda old: "x" + old, request.param)
 
 
 @pytest.mark.parametrize(
@@ -375,7 +423,9 @@ def both_pages(study: Path, out: Path, change: Callable[[str], str]) -> list[Pag
         "&lt;b&gt;&#x3c;",
     ],
 )
-def test_no_text_can_change_a_page(study: Path, tmp_path: Path, text: str) -> None:
+def test_no_text_can_change_a_page(
+    study: Path, plain: tuple[bool, list[Page]], tmp_path: Path, text: str
+) -> None:
     """Whatever config, tables and claims hold: the same elements, attributes and schemes."""
 
     def shape(page: Page) -> list[tuple[str, tuple[str, ...]]]:
@@ -385,18 +435,19 @@ def test_no_text_can_change_a_page(study: Path, tmp_path: Path, text: str) -> No
         links = [*page.all("a"), *page.all("img")]
         return {urlsplit(link.get("href", link.get("src", ""))).scheme for link in links}
 
-    (tmp_path / "plain").mkdir()
-    (tmp_path / "evil").mkdir()
-    plain = both_pages(study, tmp_path / "plain", lambda old: "x" + old)
-    evil = both_pages(study, tmp_path / "evil", lambda old: text + old)
-    for one, other in zip(plain, evil, strict=True):
+    standalone, harmless = plain
+    evil = both_pages(study, tmp_path, lambda old: text + old, standalone)
+    for one, other in zip(harmless, evil, strict=True):
         assert shape(one) == shape(other)
         assert schemes(other) == schemes(one) <= {"", "data"}
-        for image in other.all("img"):
-            assert image["src"].startswith(("data:image/svg+xml,", "data:image/gif;base64,"))
+        for image, usual in zip(other.all("img"), one.all("img"), strict=True):
+            if standalone:
+                assert image["src"].startswith(HELD)
+            else:
+                assert image["src"] == usual["src"]
         assert not other.all("svg")  # figures are images, in which no script runs
     for name in ("index.html", PAGE):
-        assert escape(text) in (tmp_path / "evil" / name).read_text()
+        assert escape(text) in (tmp_path / name).read_text()
 
 
 @given(st.text())
@@ -410,8 +461,9 @@ def test_no_figure_can_leave_its_attribute(text: str) -> None:
 def test_equal_inputs_give_equal_bytes(
     study: Path, text: str, page_text: str, tmp_path: Path
 ) -> None:
-    assert report(study, tmp_path / "again.html") == text
-    assert experiment(study, tmp_path / "again.html") == page_text
+    again = shutil.copytree(study, tmp_path / "another place")
+    assert report(again, again / "index.html") == text
+    assert experiment(again, again / PAGE) == page_text
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"claims": {}}', "{"])

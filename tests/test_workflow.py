@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -237,13 +238,28 @@ def test_the_study_has_every_verdict_of_its_experiments(made: Path) -> None:
         assert (made / RESULTS / path).is_file()
 
 
+PAGES = (RESULTS / "index.html", *(home(name) / "index.html" for name in EXPERIMENTS))
+
+
+def targets(page: Path) -> set[str]:
+    """The files that a page links to or shows, relative to it."""
+    return set(map(unquote, re.findall(r'\b(?:href|src)="(?!http)([^"#]+)', page.read_text())))
+
+
 def test_what_pages_link_to_is_there(made: Path) -> None:
+    for page in PAGES:
+        for link in targets(made / page):
+            assert ((made / page).parent / link).is_file(), f"{page}: {link}"
     for name in EXPERIMENTS:
-        page = made / home(name) / "index.html"
-        links = re.findall(r'href="(?!http)([^"#]+)', page.read_text())
-        assert len(links) > sum(search.experiment == name for search in SEARCHES.values())
-        for link in links:
-            assert (page.parent / link).is_file(), link
+        own = {f"figures/{path}" for path in paths_of(SMOKE, name)}
+        searches = [each for each, search in SEARCHES.items() if search.experiment == name]
+        own |= {f"trajectories/{each}/manifest.json" for each in searches}
+        assert own <= targets(made / home(name) / "index.html")
+
+
+def test_each_figure_is_there_once(made: Path) -> None:
+    for page in PAGES:
+        assert "data:image" not in (made / page).read_text()
 
 
 def test_mlflow_shows_every_row_of_the_trajectories(made: Path) -> None:
@@ -979,6 +995,9 @@ def test_a_pull_brings_every_byte_and_dvc_agrees(published: Path, tmp_path: Path
         inside = path.relative_to(published / RESULTS).parts[0]
         if path.is_file() and inside not in {"checkpoints", "runs.html"}:
             assert (clone / path.relative_to(published)).read_bytes() == path.read_bytes()
+    for page in PAGES:
+        for link in targets(clone / page) - {"../../runs.html"}:  # of the store at hand
+            assert ((clone / page).parent / link).is_file(), f"{page}: {link}"
     assert "up to date" in ok(clone, *DVC, "status")
     assert "snakemake" not in ok(clone, *DVC, "repro", "--dry")
     metrics = json.loads(ok(clone, *DVC, "metrics", "show", "--json"))

@@ -88,6 +88,9 @@ Experiments = Annotated[
 Claims = Annotated[Path, typer.Option(help="File that `wiring claims` wrote.")]
 ScaleFile = Annotated[Path, typer.Argument(help="A scale file, see config/README.md.")]
 ExperimentName = Annotated[str, typer.Argument(help="One of its experiments.")]
+Standalone = Annotated[
+    bool, typer.Option("--standalone", help="Hold the figures instead of linking to them.")
+]
 
 
 @app.command()
@@ -351,14 +354,15 @@ def page(
     claims: Claims,
     figures: Annotated[Path, typer.Option(help="Folder that `wiring figures` wrote.")],
     out: Out,
+    standalone: Standalone = False,
 ) -> None:
-    """Write the page of an experiment: one HTML file that needs nothing else."""
+    """Write the page of an experiment; with --standalone it can be passed on alone."""
     scale = _study_with(scale_file, experiment)
     from wiring.dynamics import Dynamics
     from wiring.report import write_page
 
     searches = Dynamics.read(tables, tables=("searches",))
-    write_page(scale, experiment, searches, claims, figures, out)
+    write_page(scale, experiment, searches, claims, figures, out, standalone=standalone)
 
 
 @app.command()
@@ -366,11 +370,12 @@ def report(
     scale_file: ScaleFile,
     results: Annotated[Path, typer.Option(help="Folder of the scale's results.")],
     out: Out,
+    standalone: Standalone = False,
 ) -> None:
     """Write the story of a scale from what its experiments' folders hold."""
     from wiring.report import write
 
-    write(read_study(scale_file), results, out)
+    write(read_study(scale_file), results, out, standalone=standalone)
 
 
 @app.command()
@@ -452,11 +457,12 @@ def answers(
     scale_file: ScaleFile,
     results: Annotated[Path, typer.Option(help="Folder of the scale's results.")],
     out: Out,
+    standalone: Standalone = False,
 ) -> None:
     """Write the page of the methods that a scale file's `audit` names."""
     from wiring.report import write_audit
 
-    write_audit(read_study(scale_file), results, out)
+    write_audit(read_study(scale_file), results, out, standalone=standalone)
 
 
 @app.command()

@@ -17,7 +17,7 @@ from wiring.errors import InputError
 from wiring.methods import charge
 from wiring.methods.charge import Charge
 from wiring.patterns import CLAIMS
-from wiring.report.embed import data_uri
+from wiring.report.embed import source
 from wiring.report.field import field, of_alpha
 from wiring.report.write import render
 
@@ -43,7 +43,7 @@ def audit_lines(scale: ScaleConfig, results: Path) -> list[str]:
     ]
 
 
-def write_audit(scale: ScaleConfig, results: Path, out: Path) -> None:
+def write_audit(scale: ScaleConfig, results: Path, out: Path, *, standalone: bool = False) -> None:
     """Write the page of the methods that a scale's `audit` names.
 
     Args:
@@ -51,6 +51,7 @@ def write_audit(scale: ScaleConfig, results: Path, out: Path) -> None:
         results: its results: `charges.json`, `courses.svg`, and of each experiment its tables and
             its `claims.json`.
         out: the HTML file to write: `audit.html` in `results`, if its links are to work.
+        standalone: see :func:`wiring.report.write`.
 
     Raises:
         OSError: a file is missing.
@@ -78,7 +79,7 @@ def write_audit(scale: ScaleConfig, results: Path, out: Path) -> None:
         laws=[row for row in found.verdicts if row.claim in LAWS and row.method in methods],
         causes=[row for row in found.verdicts if row.claim in CAUSES],
         differences=differences(audit, scale.claims.confidence, own),
-        courses=data_uri(results / "courses.svg"),
+        courses=source(results / "courses.svg", out, standalone),
         facts=_facts(own),
     )
 

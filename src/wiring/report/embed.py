@@ -1,7 +1,8 @@
-"""Figures as data URIs, so that the report is one file."""
+"""What stands in a page for a figure: a link to the file beside it, or the figure itself."""
 
 from __future__ import annotations
 
+import os
 import re
 from base64 import b64encode
 from pathlib import Path
@@ -14,6 +15,25 @@ _COORDINATES = re.compile(r'(?<= )(?:d|x|y)="[^"]*"')
 _FINE = re.compile(r"-?\d+\.\d{3,}(?!e|\d)")
 # What may stand in a double-quoted attribute as it is; `#` and `%` mean something in a URI.
 _PLAIN = " !$'()*+,-./:;=?@[]^_`{|}~"
+
+
+def source(figure: Path, page: Path, standalone: bool) -> str:
+    """The `src` of an image, as it may stand in a double-quoted attribute.
+
+    Args:
+        figure: an SVG or a GIF.
+        page: the HTML file that shows it.
+        standalone: whether the page holds the figure. Else it links to it, relatively: both can be
+            moved together.
+
+    Raises:
+        OSError: the figure cannot be read.
+        InputError: it is to be held, and neither SVG nor GIF.
+    """
+    if standalone:
+        return data_uri(figure)
+    figure.stat()  # a page does not link to what is missing
+    return quote(Path(os.path.relpath(figure, page.parent)).as_posix())
 
 
 def data_uri(path: Path) -> str:

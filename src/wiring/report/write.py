@@ -23,11 +23,11 @@ from wiring.dynamics import MEANINGS, Dynamics
 from wiring.figures.catalogue import entry, paths_of
 from wiring.files import atomic_file
 from wiring.patterns import PATTERNS
-from wiring.report.embed import data_uri
+from wiring.report.embed import source
 from wiring.report.story import findings, number
 
 
-def write(scale: ScaleConfig, results: Path, out: Path) -> None:
+def write(scale: ScaleConfig, results: Path, out: Path, *, standalone: bool = False) -> None:
     """Write the story of a study, from what its experiments' folders hold.
 
     Args:
@@ -36,6 +36,7 @@ def write(scale: ScaleConfig, results: Path, out: Path) -> None:
             `experiments/{name}/tables/searches.parquet`, `experiments/{name}/claims.json` and
             `experiments/{name}/figures`.
         out: the HTML file to write: `index.html` in `results`, if its links are to work.
+        standalone: whether figures stand in the page, which then needs no other file to be read.
 
     Raises:
         OSError: a figure or a `claims.json` is missing.
@@ -52,13 +53,17 @@ def write(scale: ScaleConfig, results: Path, out: Path) -> None:
         for path in paths_of(scale, name)
     }
     drawn = {
-        each.pattern: data_uri(figures[place])
+        each.pattern: source(figures[place], out, standalone)
         for each in told
         if each.strongest
         for place in [(each.strongest.experiment, f"{each.strongest.condition}/{each.picture}")]
         if place in figures
     }
-    shared = [(name, data_uri(place)) for (name, path), place in figures.items() if "/" not in path]
+    shared = [
+        (name, source(place, out, standalone))
+        for (name, path), place in figures.items()
+        if "/" not in path
+    ]
     render(
         "index.html.j2",
         out,
@@ -80,8 +85,8 @@ def write(scale: ScaleConfig, results: Path, out: Path) -> None:
         kinds=VERDICTS,
         meanings=MEANINGS,
         conditions=_conditions(dynamics),
-        overview=data_uri(results / "overview.svg"),
-        dose=data_uri(results / "dose.svg"),
+        overview=source(results / "overview.svg", out, standalone),
+        dose=source(results / "dose.svg", out, standalone),
         fits=fits(dynamics.searches, scale.claims.confidence),
         count=len(dynamics.searches),
         machines=Counter(dynamics.searches["machine"]),
@@ -89,7 +94,14 @@ def write(scale: ScaleConfig, results: Path, out: Path) -> None:
 
 
 def write_page(
-    scale: ScaleConfig, experiment: str, dynamics: Dynamics, claims: Path, figures: Path, out: Path
+    scale: ScaleConfig,
+    experiment: str,
+    dynamics: Dynamics,
+    claims: Path,
+    figures: Path,
+    out: Path,
+    *,
+    standalone: bool = False,
 ) -> None:
     """Write the page of an experiment.
 
@@ -101,6 +113,7 @@ def write_page(
         figures: folder of the experiment's figures: its own, and a folder a condition.
         out: the HTML file to write: `index.html` in the experiment's folder, if its links are to
             work.
+        standalone: see :func:`write`.
 
     Raises:
         OSError: a file is missing.
@@ -112,7 +125,7 @@ def write_page(
         figure = {
             "title": entry(file).title,
             "caption": entry(file).caption.replace("*", ""),
-            "uri": data_uri(figures / path),
+            "source": source(figures / path, out, standalone),
             "moves": file.endswith(".gif"),
         }
         drawn.setdefault(folder, []).append(figure)
