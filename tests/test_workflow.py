@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -790,6 +791,8 @@ def test_how_seeds_are_shared_out_changes_no_result(project: Path) -> None:
     assert sum(int(count) for _, count in plan) == 8 + 4 + 4
 
 
+SUFFIXES = {".csv", ".gif", ".html", ".json", ".parquet", ".svg"}
+TEXTS = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
 DVC = (sys.executable, "-m", "dvc")
 LOCKED = ("pyproject.toml", "requirements.txt", "requirements-cpu.txt", "requirements-cuda.txt")
 GIT = ("git", "-c", "user.name=test", "-c", "user.email=test@localhost")
@@ -890,16 +893,38 @@ def test_publishing_records_code_results_and_provenance_together(published: Path
     assert ok(published, *GIT, "status", "--porcelain") == ""
 
 
+def said_by(path: Path) -> str:
+    """All the text in a file: of a table, its names, its metadata and its columns of text."""
+    if path.suffix != ".parquet":
+        return path.read_bytes().decode("utf-8", "replace")
+    table = pq.read_table(path)
+    columns = [table[field.name] for field in table.schema if field.type in TEXTS]
+    said = [each for column in columns for each in column.unique().to_pylist()]
+    return "\n".join([str(table.schema), str(pq.read_metadata(path).metadata), *map(str, said)])
+
+
+def test_the_test_of_paths_sees_them(tmp_path: Path) -> None:
+    table = pa.table({"text": ["in a column"], "n": [1]}, metadata={"k": "in the metadata"})
+    pq.write_table(table, tmp_path / "t.parquet", compression="zstd")
+    (tmp_path / "p.html").write_text("in a page")
+    assert "in a page" in said_by(tmp_path / "p.html")
+    for words in ("in a column", "in the metadata"):
+        assert words in said_by(tmp_path / "t.parquet")
+
+
 def test_no_path_of_this_machine_is_published(made: Path, published: Path) -> None:
     jobs = json.loads((published / RESULTS / "provenance.json").read_text())
     conditions = {str(search.condition) for search in SEARCHES.values()}
-    # The dataset; of an experiment tables, claims, figures, explorer and page; of the study three.
-    assert len(jobs) == 1 + len(conditions) + 5 * len(EXPERIMENTS) + 3
-    names = {str(path).encode() for path in (made, made.parent, ROOT, Path.home(), sys.prefix)}
-    for path in (published / RESULTS).rglob("*"):
-        if path.suffix in {".json", ".html", ".svg"}:
-            content = path.read_bytes()
-            assert [name for name in names if name in content] == [], path
+    # The dataset; of an experiment tables, claims, figures, explorer and page; of the study four.
+    assert len(jobs) == 1 + len(conditions) + 5 * len(EXPERIMENTS) + 4
+    tracked = ok(published, *GIT, "ls-files", "-z").split("\0")[:-1]
+    code = [published / path for path in tracked if not path.startswith("artifacts/")]
+    kept = [path for path in (published / RESULTS).rglob("*") if path.is_file()]
+    assert {path.suffix for path in kept} <= SUFFIXES
+    names = [str(path) for path in (made, made.parent, ROOT, Path.home(), sys.prefix)]
+    for path in (*filter(Path.is_file, code), *kept):
+        content = said_by(path)
+        assert [name for name in names if name in content] == [], path
 
 
 def test_a_users_own_run_leaves_no_litter(published: Path, tmp_path: Path) -> None:
