@@ -50,7 +50,8 @@ env: .venv/.installed ## Create .venv from the locks (PYTHON=python3)
 	@touch $@
 
 reproduce: env ## Run every experiment, figure and the report (CORES=all)
-	$(RUN) snakemake --cores $(CORES)
+	@# The scale that `snakemake` runs by default; where there is no terminal, plainly that.
+	$(RUN) wiring watch config/embedded.yaml -- snakemake --cores $(CORES)
 
 audit: env ## Explain a method's wiring (METHOD=gdas AGAINST=dsnas,darts DATA=digits MINUTES=15)
 	$(RUN) wiring audit $(METHOD) $(if $(AGAINST),--against $(AGAINST)) $(if $(DATA),--data '$(DATA)') \

@@ -8,8 +8,10 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shutil
 import signal
 import subprocess
+import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -22,6 +24,7 @@ from wiring.config import DatasetConfig, RunConfig, ScaleConfig, SearchConfig, t
 from wiring.config.model import Model
 from wiring.config.plugins import METHODS, names
 from wiring.errors import InputError
+from wiring.job.progress import FORMAT
 from wiring.job.stops import Stops
 from wiring.study import missing, read_study
 
@@ -198,6 +201,48 @@ def _run(configs: list[SearchConfig], scale: str, data: Path, out: Path, checkpo
             _end(str(error), 128 + error.signal)
         except SearchError as error:
             _end(str(error), FAILED)
+        except (InputError, OSError):
+            raise
+        except Exception as error:
+            # A traceback goes to the terminal alone; whoever watches the log has to know too.
+            MESSAGES.critical("%s: a fault of wiring: %s: %s", name, type(error).__name__, error)
+            raise
+
+
+@app.command()
+def watch(
+    scale_file: ScaleFile,
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[-- COMMAND...]", help="What runs the study, with the view in front of it."
+        ),
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Folder of all results.")] = Path("results"),
+    logs: Annotated[Path, typer.Option(help="Folder of all logs.")] = Path("logs"),
+) -> None:
+    """Show in the terminal where a study stands while it runs; plain lines where there is none."""
+    from rich.console import Console
+
+    from wiring.watch.run import Watch, become, live
+
+    console = Console()
+    if command:
+        if shutil.which(command[0]) is None:
+            raise InputError(f"{command[0]}: no such program here, expected a command: snakemake")
+        if not live(console):
+            become(command)
+    from wiring.watch.state import Study
+
+    scale = read_study(scale_file, absent=True)
+    study = Study(scale, results, logs, since=time.time() if command else 0.0)
+    if command:
+        log = logs / scale.scale / f"{Path(command[0]).name}.log"
+        raise typer.Exit(Watch(study, console).before(command, log))
+    try:
+        Watch(study, console).alone()
+    except KeyboardInterrupt:
+        raise typer.Exit(128 + signal.SIGINT) from None
 
 
 @app.command()
@@ -621,7 +666,7 @@ def _speak(log: Path | None = None) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         # Added to: what a search said before it was killed stays.
         handlers.append(logging.FileHandler(log))
-        handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        handlers[-1].setFormatter(logging.Formatter(FORMAT))
     # Of this package only: libraries have messages that mean nothing to a user.
     MESSAGES.setLevel(logging.INFO)
     MESSAGES.handlers = handlers
