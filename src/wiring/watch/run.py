@@ -50,7 +50,7 @@ class Watch:
                 time.sleep(EVERY)
             show("")
 
-    def before(self, command: Sequence[str], log: Path) -> int:
+    def before(self, command: Sequence[str], path: Path) -> int:
         """Run a command with its output in a file and the study in front.
 
         A Ctrl-C of the terminal reaches the command as if it ran alone, and is waited for; a
@@ -58,19 +58,19 @@ class Watch:
 
         Args:
             command: the program and its words.
-            log: file of its output; replaced.
+            path: file of its output; replaced.
 
         Returns:
             Its exit code; 128 + the signal if it was killed by one.
         """
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as output, _handed_on() as stops:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as output, _handed_on() as stops:
             process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
             stops.process = process
             try:
                 with self._live() as show:
                     while True:
-                        show(self._note(stops.asked, log))
+                        show(self._note(stops.asked, path))
                         try:
                             process.wait(EVERY)
                             break
@@ -78,23 +78,23 @@ class Watch:
                             continue
                     show("")
             except BaseException:
-                self._say(f"the view has ended, {command[0]} has not; what it says: {log}")
+                self._say(f"the view has ended, {command[0]} has not; what it says: {path}")
                 raise
             finally:
                 # A fault of the view leaves nothing behind that nobody waits for.
                 process.wait()
         if process.returncode:
-            self._say(_tail(log))
-            self._say(f"{command[0]} ended with {process.returncode}; all that it said: {log}")
+            self._say(_tail(path))
+            self._say(f"{command[0]} ended with {process.returncode}; all that it said: {path}")
         code = process.returncode
         return 128 - code if code < 0 else code
 
-    def _note(self, asked: str, log: Path) -> str:
+    def _note(self, asked: str, path: Path) -> str:
         if asked:
             return f"{asked}: searches finish their epoch, then stop"
         if self.study.over:
-            return f"searches are done: tables, figures and pages ({log})"
-        return f"Ctrl-C stops all; the same command goes on from there ({log})"
+            return f"searches are done: tables, figures and pages ({path})"
+        return f"Ctrl-C stops all; the same command goes on from there ({path})"
 
     def _say(self, words: str) -> None:
         self.console.print(words, markup=False, highlight=False, soft_wrap=True)
@@ -170,8 +170,8 @@ def _handed_on() -> Iterator[_Stops]:
             signal.signal(number, old)
 
 
-def _tail(log: Path) -> str:
-    with log.open(encoding="utf-8", errors="replace") as file:
+def _tail(path: Path) -> str:
+    with path.open(encoding="utf-8", errors="replace") as file:
         return "".join(deque(file, TAIL)).rstrip()
 
 
