@@ -8,7 +8,7 @@ from itertools import chain
 from statistics import mean, median
 from typing import NamedTuple
 
-from wiring.audit.budget import makespan
+from wiring.audit.budget import START, makespan
 from wiring.config import SearchConfig
 from wiring.watch.state import Followed, State, Study
 
@@ -28,7 +28,7 @@ def seconds_left(study: Study, lanes: int, now: float) -> float | None:
 
     A search is expected to take what others of its condition took or say that they will; else, by
     its :func:`work`, what those of its dataset took; else, what any took. The seeds of a condition
-    follow one another, unless each has a GPU.
+    follow one another in a job, unless each has a GPU; a job takes time to start.
 
     Args:
         study: what is known.
@@ -45,7 +45,11 @@ def seconds_left(study: Study, lanes: int, now: float) -> float | None:
             if left is None:
                 return None
             times.append(left)
-        jobs += times if condition[0].config.run.gpus else [sum(times)]
+        starts = [START * (one.state == State.TO_COME) for one in ahead]
+        if condition[0].config.run.gpus:
+            jobs += [start + left for start, left in zip(starts, times, strict=True)]
+        elif times:
+            jobs.append(min(starts) + sum(times))  # none if one of them runs
     return makespan(jobs, lanes)
 
 
