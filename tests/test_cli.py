@@ -189,6 +189,18 @@ def test_the_log_has_what_the_terminal_shows(tmp_path: Path) -> None:
     assert said.strip().splitlines()[-1] in log.read_text()
 
 
+def test_a_bug_of_ours_is_in_the_log_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("edge")
+
+    monkeypatch.setattr("wiring.job.condition.run_condition", broken)
+    search, log = synthetic.config(seed=0), tmp_path / "search.log"
+    words = ["--scale=smoke", "--data=d", "--out=o", "--checkpoints=c", "--log", log]
+    result = wiring("searches", f"[{search.canonical}]", *words)
+    assert isinstance(result.exception, KeyError)
+    assert f"CRITICAL {search.id}: a fault of wiring: KeyError: 'edge'" in log.read_text()
+
+
 def study(folder: Path) -> Path:
     """A scale file of the search that :func:`synthetic.config` describes."""
     path = folder / "tiny.yaml"

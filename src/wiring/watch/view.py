@@ -14,11 +14,9 @@ from wiring.job.progress import clock
 from wiring.watch.state import Followed, State, Study
 
 NARROW = 80
-"""Columns below which a search's own time left is not shown: the study's is."""
+"""Columns below which the table is tight, and leaves out a search's own time left."""
 FAULTS = 3
 """Faults that are told in a frame, the last ones."""
-GAP = 2
-"""Blank columns between two of a table."""
 ORDER = (State.RUNNING, State.SILENT, State.FAILED, State.DONE, State.TO_COME)
 """Of conditions in a frame, by what their busiest search does."""
 STYLES = {State.SILENT: "yellow", State.FAILED: "red", State.DONE: "dim", State.TO_COME: "dim"}
@@ -73,11 +71,11 @@ def frame(study: Study, left: float | None, now: float, size: Size, note: str) -
     # Beside the rows: the headline, the bar, the table's head, the rest, the faults, the note.
     room = size.rows - 1 - (4 + len(faults) + bool(note))
     rows = [_row(name, study.conditions[name], now) for name in ranked[: max(room, 0)]]
-    shown = len(HEAD) if size.columns >= NARROW else len(HEAD) - 1
+    shown, blank = (len(HEAD), 2) if size.columns >= NARROW else (len(HEAD) - 1, 1)
     widths = [max(len(HEAD[n]), *(len(row.cells[n]) for row in rows), 0) for n in range(1, shown)]
-    name_width = max(size.columns - sum(widths) - GAP * len(widths), len(HEAD[0]))
+    name_width = max(size.columns - sum(widths) - blank * len(widths), len(HEAD[0]))
     name_width = min(name_width, max((len(row.cells[0]) for row in rows), default=len(HEAD[0])))
-    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
+    table = Table(box=None, padding=(0, blank, 0, 0), pad_edge=False, header_style="bold")
     for number, (head, width) in enumerate(zip(HEAD, (name_width, *widths), strict=False)):
         table.add_column(head, width=max(width, len(head)), justify="right" if number else "left")
     taken = 0
