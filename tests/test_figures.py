@@ -686,6 +686,21 @@ def test_courses_are_means_and_ranges_of_what_is_there() -> None:
     assert (halves.epochs.tolist(), halves.mean.tolist()) == ([3], [3.5])
 
 
+def test_a_search_that_has_ended_keeps_its_last_value() -> None:
+    """The mean does not jump where one of two lines ends."""
+    table = pd.DataFrame(
+        {
+            "seed": [0, 0, 0, 0, 1, 1],
+            "step": [10, 20, 30, 40, 10, 20],
+            "epoch": [0, 1, 2, 3, 0, 1],
+            "value": [1.0, 1.0, 1.0, 1.0, 0.0, 0.5],
+        }
+    )
+    found = courses(table, "value")[()]
+    assert found.mean.tolist() == [0.5, 0.75, 0.75, 0.75]
+    assert found.low.tolist() == [0, 0.5, 0.5, 0.5]
+
+
 def drawn_as(figure: Figure, path: Path) -> list[np.ndarray]:
     """The vertices of each part of each path of a saved figure, but for its background."""
     save(figure, path)

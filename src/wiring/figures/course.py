@@ -31,6 +31,8 @@ def courses(
 ) -> dict[Any, Course]:
     """The course of `value` for each combination of the columns `by`.
 
+    A search that has ended keeps its last value: a mean over those that go on would jump.
+
     Args:
         table: rows of windows, with `seed`, `step`, `epoch` and the columns named.
         value: the column that is summarised.
@@ -42,6 +44,9 @@ def courses(
     steps, place = np.unique(table["step"].to_numpy(), return_inverse=True)
     full = np.full((*map(len, labels), len(steps)), np.nan)
     full[(*codes, place)] = table[value].to_numpy(dtype=np.float64)
+    for seed in range(full.shape[-2]):
+        last = place[codes[-1] == seed].max()
+        full[..., seed, last + 1 :] = full[..., seed, last, None]
     done = steps.astype(np.float64)
     if len(steps):
         done /= steps[-1] / (table["epoch"].max() + 1)

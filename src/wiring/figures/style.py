@@ -212,7 +212,10 @@ def seeds_text(tables: Dynamics) -> str:
     count = len(tables.searches)
     if count == 1:
         return "One seed."
-    return f"Line: mean over {count} seeds; band: smallest to largest seed."
+    told = f"Line: mean over {count} seeds; band: smallest to largest seed."
+    if tables.statistics.groupby("search")["step"].max().nunique() > 1:
+        told += " A search that has ended keeps its last value."
+    return told
 
 
 def line(colour: str, dash: object = "-", width: float = 1.8, mark: object = "") -> Line2D:

@@ -56,7 +56,9 @@ def findings(found: Judgement) -> list[Finding]:
             text += f"{number(strongest.effect)}, and the claim asks for {definition.side} "
             text += f"{number(definition.threshold)}."
             if any(row.reading == PUBLISHED for row in rows):
-                text += " A wiring that still moved at its end is judged at the published displacement."
+                text += (
+                    " A wiring that still moved at its end is judged at the published displacement."
+                )
         picture = PICTURES.get(pattern.id, "statistics.svg")
         told.append(Finding(pattern.id, pattern.title, claim, text, strongest, picture))
     return told
