@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from hypothesis import given
@@ -620,6 +621,17 @@ def test_a_page_is_told_what_was_found(study: Path, tmp_path: Path) -> None:
     assert found.endswith("after\n")
     for each in findings(read_claims(study / HOME / "claims.json")):
         assert f"- **{each.title}** {each.text}\n" in found
+    searches = pq.read_table(study / HOME / "tables/searches.parquet").to_pandas()
+    learning = searches[searches["alpha_learns"] & ~searches["intervened"]]
+    for condition, seeds in learning.groupby("condition"):
+        row = next(
+            line
+            for line in found.splitlines()
+            if line.startswith(f"| {condition.replace('_', ' ')}")
+        )
+        assert f"({len(seeds)}) | {number(round(seeds['dropped_most'].mean(), 2))} | " in row
+        assert row.endswith(f" {number(round(seeds['none_intermediate_final'].mean(), 2))} |")
+    assert len(learning)
     rewrite(tmp_path, page)
     assert page.read_text() == f"before\n{block(NOTHING)}after\n"
 

@@ -10,8 +10,10 @@ import re
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 from wiring.claims.judgement import read
-from wiring.report.story import findings
+from wiring.report.story import findings, number
 
 BLOCK = re.compile(r"<!-- found ([0-9a-f]{16}) -->\n(.*?)<!-- /found -->\n", re.DOTALL)
 NOTHING = "Of this version's reference run nothing is published yet.\n"
@@ -24,11 +26,40 @@ def block(content: str) -> str:
 
 
 def content(results: Path) -> str:
-    """A line a pattern, in the words of the report's first screen."""
+    """A line a pattern, in the words of the report's first screen; and its pictures in numbers."""
     claims = sorted(results.glob("experiments/*/claims.json"))
     if not claims:
         return NOTHING
-    return "".join(f"- **{each.title}** {each.text}\n" for each in findings(read(*claims)))
+    told = "".join(f"- **{each.title}** {each.text}\n" for each in findings(read(*claims)))
+    return f"{told}\n{numbers(results)}"
+
+
+COLUMNS = {
+    "dropped at one time": "dropped_most",
+    "and come back": "regrown",
+    "dropped at the end": "dropped_share",
+    "P(none) at the end, input": "none_input_final",
+    "intermediate": "none_intermediate_final",
+}
+"""Heading -> a statistic of the searches."""
+
+
+def numbers(results: Path) -> str:
+    """A table of what became of the edges where alpha learns and nobody intervened."""
+    tables = sorted(results.glob("experiments/*/tables/searches.parquet"))
+    searches = pd.concat([pd.read_parquet(path) for path in tables])
+    searches = searches[searches["alpha_learns"] & ~searches["intervened"]]
+    lines = [
+        "Shares of the free edges, and probabilities, means over seeds:",
+        "",
+        f"| condition (seeds) | {' | '.join(COLUMNS)} |",
+        f"| --- |{' :-: |' * len(COLUMNS)}",
+    ]
+    for condition, seeds in searches.groupby("condition"):
+        means = [number(round(seeds[name].mean(), 2)) for name in COLUMNS.values()]
+        words = str(condition).replace("_", " ")
+        lines.append(f"| {words} ({len(seeds)}) | {' | '.join(means)} |")
+    return "\n".join(lines) + "\n"
 
 
 def main(results: Path, page: Path) -> None:
