@@ -786,9 +786,10 @@ def test_every_experiment_is_there(name: str) -> None:
 
 # Neither is a study: one is tests' pipeline, the other shows a gap.
 @pytest.mark.parametrize("name", [name for name in SCALES if name not in {"smoke", "cifar-slice"}])
-def test_five_seeds_everywhere(name: str) -> None:
-    scale = load_scale(ROOT / f"config/{name}.yaml")
-    assert all(len(set(one.seeds)) >= 5 for one in scale.experiments.values())
+def test_five_seeds_wherever_alpha_learns(name: str) -> None:
+    """And three where it rests: its regime is a matter of the setting, hardly of the seed."""
+    for experiment, one in load_scale(ROOT / f"config/{name}.yaml").experiments.items():
+        assert len(set(one.seeds)) >= (3 if experiment.startswith("E0") else 5), experiment
 
 
 def test_the_embedded_scales_cross_methods_levels_hardness_and_cells() -> None:
@@ -801,7 +802,7 @@ def test_the_embedded_scales_cross_methods_levels_hardness_and_cells() -> None:
         }
 
     easy, noisy, two = {"digits"}, {"digits-noisy"}, {"dsnas", "darts"}
-    hardnesses = easy | noisy | {"digits-few", "fashion"}
+    hardnesses = easy | noisy | {"fashion"}
     assert design("embedded") == {
         *product(two, {"single"}, easy, {"2"}),
         *product(two, {"bi"}, noisy, {"2"}),
@@ -813,31 +814,35 @@ def test_the_embedded_scales_cross_methods_levels_hardness_and_cells() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["embedded", "embedded-wide", "cifar-small"])
+CHOSEN = {"embedded": "slow", "embedded-wide": "shallow", "cifar-small": "slow"}
+
+
+@pytest.mark.parametrize("name", CHOSEN)
 def test_wiring_is_searched_in_two_regimes_whose_rule_is_written(name: str) -> None:
     scale = load_scale(ROOT / f"config/{name}.yaml")
     assert scale.regime is not None
-    assert scale.regime.chosen == {"E1": ("slow",), "E5": ("slow",)}
+    chosen = CHOSEN[name]
+    assert scale.regime.chosen == {"E1": (chosen,), "E5": (chosen,)}
     assert set(scale.claims.thresholds) == {"growth_cause", "failure_held_out"}
     for experiment in ("E1", "E5"):
-        assert list(scale.experiments[experiment].variants) == ["slow", "fast"]
+        assert list(scale.experiments[experiment].variants) == [chosen, "fast"]
 
 
 # The published displacement: steps x 3e-4, of 150 epochs of 521 steps, or 50 of 260 bi-level.
-@pytest.mark.parametrize("name", ["embedded", "embedded-wide", "cifar-small"])
-def test_slow_searches_have_the_published_displacement(name: str) -> None:
+@pytest.mark.parametrize("name", CHOSEN)
+def test_searches_with_a_cause_have_the_published_displacement(name: str) -> None:
     scale = load_scale(ROOT / f"config/{name}.yaml")
-    samples = {"digits": 1438, "digits-noisy": 1438, "digits-few": 240, "fashion": 1600}
+    samples = {"digits": 1438, "digits-noisy": 1438, "fashion": 1600, "cifar10": 3000}
     for search in scale.searches().values():
-        if search.experiment in {"E1", "E5"} and search.variant == "slow":
-            size = samples.get(search.dataset, 4000) // (2 if search.level == "bi" else 1)
+        if search.experiment in {"E1", "E5"} and search.variant == CHOSEN[name]:
+            size = samples[search.dataset] // (2 if search.level == "bi" else 1)
             steps = size // search.train.batch_size * search.train.epochs
             assert steps * search.alpha.lr >= (3.9 if search.level == "bi" else 23.4), search.id
 
 
 def test_cifar_small_is_the_published_archive_by_one_line() -> None:
     raw = yaml.safe_load((ROOT / "config/cifar-small.yaml").read_text())
-    archive = {"source": "cifar10", "shrink": 4, "train_samples": 4000}
+    archive = {"source": "cifar10", "shrink": 4, "train_samples": 3000}
     mine = ScaleConfig.model_validate({**raw, "datasets": {"cifar10": archive}})
     assert mine.searches() == load_scale(ROOT / "config/cifar-small.yaml").searches()
 
