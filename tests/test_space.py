@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -189,6 +190,24 @@ def test_a_product_of_channels_is_numpys(
         assert np.allclose(to.reshape(leaving, pixels), 1 + weights @ x, rtol=1e-12, atol=1e-12)
 
 
+def same_gradients(
+    out: torch.Tensor,
+    expected: torch.Tensor,
+    inputs: Sequence[torch.Tensor],
+    generator: torch.Generator,
+    rtol: float,
+    atol: float,
+) -> None:
+    """Both outputs hand a drawn gradient back to the inputs alike."""
+    direction = torch.randn(out.shape, generator=generator).double()
+    for ours, theirs in zip(
+        torch.autograd.grad(out, inputs, direction),
+        torch.autograd.grad(expected, inputs, direction),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=rtol, atol=atol)
+
+
 @pytest.mark.parametrize("shape", [(12, 16), (13, 11), (12, 13)])
 @pytest.mark.parametrize(("kernel", "dilation"), [*KERNELS, (7, 1), (3, 3)])
 def test_large_depthwise_equals_conv2d_and_its_gradients(
@@ -200,14 +219,8 @@ def test_large_depthwise_equals_conv2d_and_its_gradients(
     inputs = (images.requires_grad_(), weight.requires_grad_())
     out = spatial._Depthwise.apply(*inputs, dilation)
     expected = convolve(*inputs, dilation)
-    direction = torch.randn(out.shape, generator=generator).double()
     torch.testing.assert_close(out, expected, rtol=1e-12, atol=1e-12)
-    for ours, theirs in zip(
-        torch.autograd.grad(out, inputs, direction),
-        torch.autograd.grad(expected, inputs, direction),
-        strict=True,
-    ):
-        torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-11)
+    same_gradients(out, expected, inputs, generator, rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize("rectify", [False, True])
@@ -229,13 +242,7 @@ def test_pointwise_and_norm_in_one_equal_the_two(channels: tuple[int, int], rect
     expected = expected.relu() if rectify else expected
     out = spatial._PointwiseNorm.apply(*inputs, 1e-3, rectify)
     torch.testing.assert_close(out, expected, **close)
-    direction = torch.randn(out.shape, generator=generator).double()
-    for ours, theirs in zip(
-        torch.autograd.grad(out, inputs, direction),
-        torch.autograd.grad(expected, inputs, direction),
-        strict=True,
-    ):
-        torch.testing.assert_close(ours, theirs, **close)
+    same_gradients(out, expected, inputs, generator, **close)
 
 
 @pytest.mark.parametrize("affine", [False, True])
@@ -252,13 +259,7 @@ def test_batch_norm_equals_the_library(affine: bool) -> None:
     ).transpose(0, 1)
     close = {"rtol": 1e-10, "atol": 1e-10}
     torch.testing.assert_close(out, expected, **close)
-    direction = torch.randn(out.shape, generator=generator).double()
-    for ours, theirs in zip(
-        torch.autograd.grad(out, inputs, direction),
-        torch.autograd.grad(expected, inputs, direction),
-        strict=True,
-    ):
-        torch.testing.assert_close(ours, theirs, **close)
+    same_gradients(out, expected, inputs, generator, **close)
 
 
 @pytest.mark.parametrize("offset", [0.0, 3.0])

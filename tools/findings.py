@@ -10,9 +10,8 @@ import re
 import sys
 from pathlib import Path
 
-import pandas as pd
-
 from wiring.claims.judgement import read
+from wiring.dynamics import Dynamics
 from wiring.report.story import findings, number
 
 BLOCK = re.compile(r"<!-- found ([0-9a-f]{16}) -->\n(.*?)<!-- /found -->\n", re.DOTALL)
@@ -46,8 +45,8 @@ COLUMNS = {
 
 def numbers(results: Path) -> str:
     """A table of what became of the edges where alpha learns and nobody intervened."""
-    tables = sorted(results.glob("experiments/*/tables/searches.parquet"))
-    searches = pd.concat([pd.read_parquet(path) for path in tables])
+    tables = sorted(results.glob("experiments/*/tables"))
+    searches = Dynamics.read(*tables, tables=("searches",)).searches
     searches = searches[searches["alpha_learns"] & ~searches["intervened"]]
     lines = [
         "Shares of the free edges, and probabilities, means over seeds:",
