@@ -527,6 +527,42 @@ def test_a_folder_a_class(tmp_path: Path) -> None:
     assert other.origin != found.origin
 
 
+@pytest.mark.parametrize("tested", [False, True])
+def test_what_stands_class_by_class_is_mixed(tmp_path: Path, tested: bool) -> None:
+    # Sorted samples, whose images say which they are; the evaluation takes 512 at a time.
+    count, labels = 3000, np.arange(3000) // 300
+    images = np.zeros((count, 8, 8), np.uint8)
+    images[:, 0, 0], images[:, 0, 1] = np.arange(count) % 256, np.arange(count) // 256
+    path = tmp_path / "sorted.npz"
+    own = {"test_images": images, "test_labels": labels} if tested else {}
+    np.savez(path, images=images, labels=labels, **own)
+    share = None if tested else 0.5
+    config = DatasetConfig(source="arrays", path=path, test_fraction=share)
+    prepare(config, tmp_path / "mixed", tmp_path)
+    prepare(config, tmp_path / "again", tmp_path)
+    for name in ("train", "test"):
+        table = pq.read_table(tmp_path / f"mixed/{name}.parquet")
+        assert table == pq.read_table(tmp_path / f"again/{name}.parquet")
+        found, index = table["label"].to_numpy(), table["index"].to_numpy()
+        assert np.array_equal(found, labels[index])
+        pixels = np.stack([np.frombuffer(image, np.uint8) for image in table["image"].to_pylist()])
+        assert np.array_equal(pixels[:, 0] + 256 * pixels[:, 1].astype(int), index)
+        for start in range(0, len(found), 512):
+            part = found[start : start + 512]
+            assert np.bincount(part, minlength=10).min() > 0.05 * len(part)
+
+
+def test_what_is_mixed_keeps_its_order(tmp_path: Path) -> None:
+    order = np.random.default_rng(3).permutation(600)
+    images = np.random.default_rng(1).integers(0, 256, (600, 8, 8), np.uint8)
+    np.savez(tmp_path / "mixed.npz", images=images, labels=(order % 10))
+    config = DatasetConfig(source="arrays", path=tmp_path / "mixed.npz", test_fraction=0.2)
+    prepare(config, tmp_path / "mixed", tmp_path)
+    for name in ("train", "test"):
+        index = pq.read_table(tmp_path / f"mixed/{name}.parquet")["index"].to_numpy()
+        assert (np.diff(index) > 0).all()
+
+
 def test_train_and_test_above_the_classes(tmp_path: Path) -> None:
     root = pictures(tmp_path / "all", ("train", "test"), "jpg")
     found = read(tmp_path, source="folder", path=root)

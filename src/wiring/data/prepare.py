@@ -38,8 +38,8 @@ class _Part:
         images = samples.images if shrink == 1 else _shrunk(samples.images, shrink)
         return cls(images, samples.labels, np.arange(len(samples.labels)))
 
-    def __getitem__(self, mask: Mask) -> _Part:
-        return _Part(self.images[mask], self.labels[mask], self.index[mask])
+    def __getitem__(self, rows: Mask | Labels) -> _Part:
+        return _Part(self.images[rows], self.labels[rows], self.index[rows])
 
 
 def prepare(
@@ -60,9 +60,9 @@ def prepare(
     field = f"datasets.{out.name}"
     opened = open_source(config, source)
     check_dataset(config, field, opened.facts())  # before a download, not after it
-    # One seed, three independent splits.
-    seeds = np.random.SeedSequence(config.split_seed).generate_state(3).tolist()
-    test_seed, keep_seed, search_seed = seeds
+    # One seed, three independent splits and an order.
+    seeds = np.random.SeedSequence(config.split_seed).generate_state(4).tolist()
+    test_seed, keep_seed, search_seed, order_seed = seeds
     content = opened.read(cache)
     classes = len(content.classes)
     train = _Part.of(content.train, config.shrink)
@@ -73,6 +73,8 @@ def prepare(
         size = round(config.test_fraction * len(train.labels))
         held_out = _stratified(train.labels, size, test_seed, f"{field}.test_fraction")
         train, test = train[~held_out], train[held_out]
+    generator = np.random.default_rng(order_seed)
+    train, test = (_mixed(part, generator) for part in (train, test))
 
     kept = config.train_samples
     if kept is not None and kept < len(train.labels):
@@ -125,6 +127,21 @@ def prepare(
         }
         text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False)
         (folder / MANIFEST).write_text(text + "\n")
+
+
+def _mixed(part: _Part, generator: np.random.Generator) -> _Part:
+    """The samples in another order, if they stand class by class, as those of folders do.
+
+    Nets are evaluated in parts, by the statistics of each part, and those of a single class are not
+    those of training: accuracy would be chance's. Half the changes of label that chance would give
+    are too few; what was shuffled keeps its order.
+    """
+    labels = part.labels
+    shares = np.bincount(labels) / len(labels)
+    expected = (len(labels) - 1) * (1 - (shares**2).sum())
+    if 2 * np.count_nonzero(np.diff(labels)) >= expected:
+        return part
+    return part[generator.permutation(len(labels))]
 
 
 def _shrunk(images: npt.NDArray[np.uint8], block: int) -> npt.NDArray[np.uint8]:
