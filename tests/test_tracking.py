@@ -76,6 +76,7 @@ def rows(seed: int = 0, windows: int = WINDOWS) -> Iterator[tuple[str, dict[str,
             keys = {"step": 5 * window + 5, "epoch": window, "split": split, "steps": 5}
             row = {**keys, "samples": 480, **fields(WINDOW_FIELDS)}
             row["cost_mean"][:, 0, 1] = np.nan
+            row["credit_square"] **= 2
             row["loss_wrong"] = math.nan if window == 1 else row["loss_wrong"]
             yield "windows", row
         for split in ("train", "validation", "test"):
@@ -143,6 +144,7 @@ def expected(seed: int = 0, windows: int = WINDOWS) -> set[tuple[str, int, float
             values["none_input"] = float(probability[~inner, 0].mean())
             values["none_intermediate"] = float(probability[inner, 0].mean())
             values["loss_minus_entropy"] = row["loss"] - row["entropy"]
+            values["displacement"] = row["displacement"]
             for name in ("direct", "inner", "total"):
                 values[f"residual/{name}"] = row[f"residual_{name}"]
             values["residual/skip_weight"] = row["skip_weight"]

@@ -27,6 +27,7 @@ COURSES = {
     "none_input": "P(none), mean over the free input edges",
     "none_intermediate": "P(none), mean over the free intermediate edges",
     "loss_minus_entropy": "of the samples that alpha learns from: above 0, none gains",
+    "displacement": "of alpha: the sum of its rates over the steps so far",
 }
 """What is told of every window, beside the edges' own numbers."""
 FINAL = {
@@ -258,6 +259,7 @@ def _courses(
     found = {
         "edges_kept": float(kept[chosen].sum()),
         "loss_minus_entropy": float(row["loss"]) - float(row["entropy"]),
+        "displacement": float(row["displacement"]),
     }
     for name, kind in (("input", ~inner), ("intermediate", inner)):
         if (chosen & kind).any():
