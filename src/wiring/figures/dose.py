@@ -68,8 +68,13 @@ def draw_dose(dynamics: Dynamics, confidence: float = 0.95) -> Figure:
 def _seen(found: list[Fit]) -> str:
     if not found:
         return "P(none) over the dose: too few searches to fit"
-    least, most = (f"{end(fit.explained for fit in found):.0%}" for end in (min, max))
-    return f"The dose explains {least} to {most} of the variance of P(none) over all searches"
+    parts = []
+    for moment in MOMENTS:
+        shares = {f.edge_class: f"{f.explained:.0%}" for f in found if f.moment == moment}
+        if shares:
+            told = ", ".join(f"{share} on {kind} edges" for kind, share in shares.items())
+            parts.append(f"at the {moment} {told}")
+    return f"Of the variance of P(none) the dose explains {'; '.join(parts)}"
 
 
 def _numbers(fit: Fit | None) -> str:
