@@ -96,8 +96,8 @@ def _where(rows: Sequence[Verdict]) -> str:
 
 
 def _place(row: Verdict) -> str:
-    variant = f" ({row.variant})" if row.variant else ""
-    return f"{row.method} on {row.dataset}{variant}"
+    """A condition by all that tells it from the others of the study."""
+    return " ".join(filter(None, (row.experiment, row.method, row.level, row.dataset, row.variant)))
 
 
 def _strongest(rows: Sequence[Verdict], side: str) -> Verdict | None:
