@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from wiring import __version__
@@ -15,6 +14,7 @@ from wiring.errors import InputError
 from wiring.explorer.record import BY_EDGE, BY_OP, LEVELS, NOTHING, NUMBERS, POINTS, Record
 from wiring.figures.palette import OP_COLOUR, OP_DASH, OP_NAME
 from wiring.files import atomic_file
+from wiring.templates import templates
 from wiring.trajectory import Trajectory
 
 LIMIT = 2_000_000
@@ -104,14 +104,7 @@ def _notes(all_: Sequence[Record], shown: Sequence[Record]) -> Iterator[str]:
 
 
 def _fill(title: str, searches: list[dict[str, Any]], notes: list[str]) -> str:
-    loader = PackageLoader("wiring.explorer", ".")
-    environment = Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates("wiring.explorer")
     data = {
         "ops": {
             op: {"name": OP_NAME[op], "colour": colour, "dash": op in OP_DASH}
@@ -124,7 +117,8 @@ def _fill(title: str, searches: list[dict[str, Any]], notes: list[str]) -> str:
     }
 
     def shipped(name: str) -> Markup:
-        return Markup(loader.get_source(environment, name)[0])
+        assert environment.loader is not None
+        return Markup(environment.loader.get_source(environment, name)[0])
 
     # A script's element ends at the first `</`, whatever it holds.
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

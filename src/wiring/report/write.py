@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 import pandas as pd
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from wiring import __version__
 from wiring.claims.dose import fits
@@ -25,6 +24,7 @@ from wiring.files import atomic_file
 from wiring.patterns import PATTERNS
 from wiring.report.embed import source
 from wiring.report.story import findings, number
+from wiring.templates import templates
 
 
 def write(scale: ScaleConfig, results: Path, out: Path, *, standalone: bool = False) -> None:
@@ -162,13 +162,7 @@ def render(template: str, out: Path, **values: Any) -> None:
         out: the HTML file to write.
         values: what it asks for.
     """
-    environment = Environment(
-        loader=PackageLoader("wiring.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates("wiring.report")
     environment.filters["number"] = number
     page = environment.get_template(template).render(version=__version__, **values)
     with atomic_file(out) as file:
