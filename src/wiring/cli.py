@@ -11,7 +11,9 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -235,12 +237,12 @@ def watch(
     from wiring.watch.state import Study
 
     scale = read_study(scale_file, absent=True)
-    study = Study(scale, results, logs, since=time.time() if command else 0.0)
     if command:
-        log = logs / scale.scale / f"{Path(command[0]).name}.log"
-        raise typer.Exit(Watch(study, console).before(command, log))
+        said = logs / scale.scale / f"{Path(command[0]).name}.log"
+        study = Study(scale, results, logs, since=time.time())
+        raise typer.Exit(Watch(study, console).before(command, said))
     try:
-        Watch(study, console).alone()
+        Watch(Study(scale, results, logs), console).alone()
     except KeyboardInterrupt:
         raise typer.Exit(128 + signal.SIGINT) from None
 
@@ -471,12 +473,13 @@ def audit(
     if plan:
         typer.echo(path)
         return
-    from wiring.audit.run import run
+    from wiring.audit.run import command
 
     scale = read_study(path)
-    try:
-        run(path, used)
-    except subprocess.CalledProcessError:
+    # The workflow's rules call `wiring` by name.
+    found = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    os.environ["PATH"] = os.pathsep.join(found)
+    if _behind_the_view(scale, command(path, used)):
         _end(f"{path}: not finished; the same command goes on from there", FAILED)
     from wiring.report import audit_lines
 
@@ -612,6 +615,24 @@ def replay(
             replay(trajectory)
         except TrackingError as error:
             _end(str(error), FAILED)
+
+
+def _behind_the_view(scale: ScaleConfig, command: Sequence[str]) -> int:
+    """Run what runs a study, with the view of it in front where there is a terminal.
+
+    Returns:
+        The command's exit code.
+    """
+    from rich.console import Console
+
+    from wiring.watch.run import Watch, live
+    from wiring.watch.state import Study
+
+    if not live(console := Console()):
+        return subprocess.run(command, check=False).returncode
+    logs = Path("logs")
+    study = Study(scale, Path("results"), logs, since=time.time())
+    return Watch(study, console).before(command, logs / scale.scale / "audit.log")
 
 
 def _search_of(scale: ScaleConfig, scale_file: Path, search: str) -> SearchConfig:

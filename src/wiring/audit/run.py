@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -92,8 +90,8 @@ def planned(
     return path
 
 
-def run(path: Path, cores: int) -> None:
-    """Run the scale file by the project's own workflow, in the working directory.
+def command(path: Path, cores: int) -> tuple[str, ...]:
+    """What runs the scale file by the project's own workflow, in the working directory.
 
     Args:
         path: the scale file.
@@ -101,15 +99,11 @@ def run(path: Path, cores: int) -> None:
 
     Raises:
         InputError: there is no Snakefile.
-        subprocess.CalledProcessError: Snakemake failed, and has said why.
     """
-    command = (
+    return (
         *(sys.executable, "-m", "snakemake", "--snakefile", str(_snakefile())),
         *("--cores", str(cores), "--config", f"scale={path.as_posix()}"),
     )
-    # Its rules call `wiring` by name.
-    found = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    subprocess.run(command, check=True, env={**os.environ, "PATH": found})
 
 
 def _snakefile() -> Path:
