@@ -3,8 +3,6 @@
 import hashlib
 import json
 import re
-import shutil
-import subprocess
 import zlib
 from base64 import b64decode
 from dataclasses import replace
@@ -20,6 +18,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tests import synthetic
+from tools.browser import CHROMIUM, opened
 from wiring import explorer
 from wiring.cli import BAD_INPUT, app
 from wiring.config import load_scale
@@ -31,7 +30,6 @@ from wiring.trajectory import Trajectory
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = Path(explorer.__file__).parent
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FULL = {"space": {"cells": 1, "nodes": 4, "channels": 4}, "seed": 1}
 
 
@@ -304,10 +302,7 @@ def test_a_search_is_given_once(tmp_path: Path) -> None:
 
 # What is wrong with a page once all is drawn: texts out of their picture or upon each other, a page
 # wider than the window, charts without lines.
-LOOK = """<script>
-const look = setInterval(() => {
-  if (document.body.dataset.ready !== "yes") return;
-  clearInterval(look);
+LOOK = """(() => {
   const wrong = [];
   if (document.documentElement.scrollWidth > innerWidth)
     wrong.push(`page is ${document.documentElement.scrollWidth} wide in ${innerWidth}`);
@@ -331,9 +326,8 @@ const look = setInterval(() => {
     if (!beside && a.top + 4 < b.bottom && b.top + 4 < a.bottom)
       wrong.push(`${one.textContent} is upon ${other.textContent}`);
   }));
-  document.title = JSON.stringify({ charts: charts.length, wrong });
-}, 50);
-</script></body>"""
+  return { charts: charts.length, wrong };
+})()"""
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
@@ -343,23 +337,14 @@ def test_a_browser_draws_all_of_it(tmp_path: Path, width: int) -> None:
     full = synthetic.config(level="bi", **FULL)
     falls = synthetic.write_search(tmp_path, full, synthetic.fails, noise=0.01)
     explorer.write([rises, falls], tmp_path / "page.html")
-    text = (tmp_path / "page.html").read_text()
-    (tmp_path / "looked.html").write_text(text.replace("</body>", LOOK))
-    address = f"{(tmp_path / 'looked.html').as_uri()}#{full.id},{synthetic.config().id}"
-    done = subprocess.run(
-        [
-            *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"),
-            *(f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},3000"),
-            *("--virtual-time-budget=20000", address),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    said = re.search(r"<title>(\{.*?\})</title>", done.stdout)
-    assert said, done.stderr[-2000:]
-    found = json.loads(said[1])
+    with opened(width, 3000) as browser:
+        address = (tmp_path / "page.html").as_uri()
+        browser.go(f"{address}#{full.id},{synthetic.config().id}")
+        browser.until("document.body.dataset.ready === 'yes'")
+        assert browser.ask("innerWidth") == width
+        found = browser.ask(LOOK)
+        said = browser.ask("document.documentElement.outerHTML")
     assert found["charts"] == 8  # a cell and three charts a search
     assert found["wrong"] == []
     # Every edge of the full cell is there to be chosen by key, with its numbers in words.
-    assert len(set(re.findall(r'aria-label="(Edge [^"]+, credit [^"]+)"', done.stdout))) >= 14
+    assert len(set(re.findall(r'aria-label="(Edge [^"]+, credit [^"]+)"', said))) >= 14
