@@ -95,9 +95,10 @@ gpu: env ## Try a GPU: its numbers, tests and speed, in ten minutes, into benchm
 ui: env ## Browse the runs in MLflow (MLFLOW_TRACKING_URI=sqlite:///mlflow.db PORT=5000)
 	@# Unsaid: the address may hold a password.
 	@$(RUN) wiring track links results/*/ --address "http://127.0.0.1:$(PORT)"
-	@echo "MLflow: http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning (Ctrl-C ends it)"
-	@$(RUN) MLFLOW_BACKEND_STORE_URI="$(MLFLOW_TRACKING_URI)" \
-		mlflow ui --host 127.0.0.1 --port "$(PORT)"
+	@echo "MLflow: http://127.0.0.1:$(PORT) (Ctrl-C ends it)"
+	@# No jobs of MLflow's own: eight processes for traces, judges and prompts.
+	@$(RUN) MLFLOW_BACKEND_STORE_URI="$(MLFLOW_TRACKING_URI)" MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
+		mlflow server --app-name wiring --workers 1 --host 127.0.0.1 --port "$(PORT)"
 
 pull: env ## Fetch the published results
 	$(RUN) python -m tools.pull

@@ -167,9 +167,11 @@ def write_search(
     writer.close(
         {
             "search": search.id,
+            "scale": "test",
+            "started": "2021-04-13T12:00:00+00:00",
             "config": json.loads(search.canonical),
             "config_sha256": search.digest,
-            "dataset": {},
+            "dataset": {"name": search.dataset, "files": {}},
             "seconds": 12.5,
             "device": "cpu",
             "threads": 2,

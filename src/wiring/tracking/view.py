@@ -1,7 +1,7 @@
 """What MLflow shows of a search: pure functions from config and rows to params, tags, metrics.
 
-Metric names are paths, and the UI draws one section per folder: one per edge for `P/2-3/none`. It
-opens with the section of names without a folder: there stand the few numbers that tell a search.
+Metric names are paths, and the UI draws one section per folder: one per edge for `P/2-3/none`.
+Names without a folder are a section of their own: there stand the few numbers that tell a search.
 """
 
 from __future__ import annotations

@@ -1,0 +1,136 @@
+"""MLflow's page shows a store of ours as it is meant to be seen, in a browser of no memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+from urllib.request import urlopen
+
+import pytest
+
+from tests import synthetic
+from tests.ports import silent_port
+from tools.browser import CHROMIUM, Page, opened
+from wiring.tracking import replay, store
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here"),
+]
+COLUMNS = ("method", "level", "dataset", "variant", "seed")
+COLUMNS += ("edges_selected", "width_gap", "growth", "test_accuracy")
+ROWS = "[...document.querySelectorAll('a')].filter((each) => /^E1_/.test(each.innerText))"
+LINES = """[...document.querySelectorAll(".js-plotly-plot path.js-line")]
+  .filter((each) => each.getTotalLength() > 50).length"""
+
+
+@pytest.fixture(scope="module")
+def served(
+    tmp_path_factory: pytest.TempPathFactory, empty_store: Path
+) -> Iterator[tuple[str, str]]:
+    """Address of a server as `make ui` starts it, with three searches; path of the last one."""
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "mlflow.db").write_bytes(empty_store.read_bytes())
+    address = f"sqlite:///{folder}/mlflow.db"
+    environment = {
+        **os.environ,
+        **{"MLFLOW_BACKEND_STORE_URI": address, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+    }
+    with pytest.MonkeyPatch.context() as patch, silent_port() as port:
+        patch.setenv("MLFLOW_TRACKING_URI", address)
+        patch.chdir(folder)
+        for method, seed in (("darts", 0), ("dsnas", 0), ("dsnas", 1)):
+            one = synthetic.config(method=method, seed=seed, variant="slow")
+            run = replay(synthetic.write_search(folder, one, synthetic.grows, noise=0.01))
+        experiment = store.connect().get_run(run).info.experiment_id
+    with (folder / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "mlflow", "server", "--app-name", "wiring"),
+                *("--workers", "1", "--host", "127.0.0.1", "--port", str(port)),
+            ],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        place = f"http://127.0.0.1:{port}"
+        _wait(place, server, folder / "server.log")
+        yield place, f"experiments/{experiment}/runs/{run}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _wait(place: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 600
+    while True:
+        try:
+            with urlopen(f"{place}/health", timeout=10):
+                return
+        except OSError:
+            assert server.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.2)
+
+
+@pytest.fixture(scope="module", params=[1400, 390])
+def page(request: pytest.FixtureRequest) -> Iterator[Page]:
+    with opened(request.param, 1000) as page:
+        yield page
+
+
+def test_an_experiment_opens_with_its_searches_as_rows(page: Page, served: tuple[str, str]) -> None:
+    """By clicks from the address that `make ui` prints, in a browser that remembers nothing."""
+    place, _ = served
+    page.go(place)
+    page.until("document.querySelector('#root')?.innerText")
+    page.ask("location.hash = '#/experiments'")
+    link = "[...document.querySelectorAll('a')].find((each) => each.innerText === 'test/E1')"
+    page.until(link + " !== undefined")
+    page.ask(link + ".click()")
+    page.until(f"{ROWS}.length === 3")
+    assert "workflowType=machine_learning" in page.ask("location.href")
+    # A grid holds only the columns that are seen: those of a wide one are all there.
+    heads = "[...document.querySelectorAll('[data-testid^=sort-header-]')]"
+    names = page.ask(heads + ".map((each) => each.dataset.testid.replace('sort-header-', ''))")
+    if page.ask("innerWidth") > 1000:
+        assert set(COLUMNS) <= set(names)
+    assert not page.ask("/Traces that|Judges|get started/.test(document.body.innerText)")
+    _not_blank(page)
+
+
+@pytest.mark.parametrize(("asked", "rows"), [("", 3), ("tags.method = 'dsnas'", 2)])
+def test_charts_are_drawn_of_all_and_of_those_that_a_tag_names(
+    page: Page, served: tuple[str, str], asked: str, rows: int
+) -> None:
+    place, path = served
+    search = f"searchFilter={quote(asked)}&compareRunsMode=CHART"
+    page.go(f"{place}/#/{path.rpartition('/')[0]}?{search}")
+    page.until(f"new RegExp('{rows} matching runs').test(document.body.innerText)")
+    # MLflow draws what is in sight only: on a narrow screen its charts lie beside the window.
+    area = "document.querySelector('[data-testid=experiment-view-compare-runs-chart-area]')"
+    page.until(f"{area} !== null")
+    page.ask(f"{area}.scrollIntoView({{ inline: 'end' }})")
+    page.until(f"{LINES} >= {rows}")
+    _not_blank(page)
+
+
+def test_a_search_opens_its_explorer(page: Page, served: tuple[str, str]) -> None:
+    place, path = served
+    page.go(f"{place}/#/{path}/artifacts/explorer.html")
+    # MLflow shows it in a sandbox, of an origin of its own: only its size can be asked.
+    frame = "document.querySelector('iframe')?.getBoundingClientRect()"
+    page.until(f"{frame}?.width > 100 && {frame}?.height > 100")
+    _not_blank(page)
+
+
+def _not_blank(page: Page) -> None:
+    """A picture of one colour takes next to nothing, whatever its size."""
+    assert len(page.picture()) > 10_000
