@@ -6,6 +6,7 @@ from wiring.config import twins
 from wiring.errors import InputError
 from wiring.provenance import code_digest, method_digest, source_digest
 from wiring.study import read_study
+from wiring.watch.left import work
 
 # Found beside the rules, wherever the working directory is.
 SCALES = Path(str(workflow.current_basedir)).parents[1] / "config"

@@ -42,6 +42,14 @@ def batches(experiment: str):
     return [seeds[first : first + count] for first in range(0, len(seeds), count)]
 
 
+# An experiment with a long search begins first, lest one core end alone with it; a rule has one
+# priority. Beside them all else has none, and so waits: it is short.
+LONGEST = {
+    experiment: round(max(work(CONDITIONS[name]) for name in DESIGN[experiment]))
+    for experiment in EXPERIMENTS
+}
+
+
 @cache
 def condition_of(name: str) -> str:
     """What a condition's searches have in common. Not their seeds: one more changes none of them.
@@ -83,6 +91,7 @@ for experiment in EXPERIMENTS:
                 f"{LOGS}/experiments/{experiment}/{{condition}}-{number}.log",
             wildcard_constraints:
                 condition=one_of(DESIGN[experiment]),
+            priority: LONGEST[experiment]
             conda:
                 "../../environment.yml"
             threads: lambda wildcards: CONDITIONS[wildcards.condition].run.threads
