@@ -8,9 +8,10 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/wiring
 ARG torch=cpu
-COPY requirements.txt requirements-cpu.txt requirements-cuda.txt ./
+COPY requirements-build.txt requirements.txt requirements-cpu.txt requirements-cuda.txt ./
 RUN if [ "$torch" = cpu ]; then pip install --no-cache-dir --no-deps --require-hashes --extra-index-url https://download.pytorch.org/whl/cpu -r requirements-cpu.txt; fi \
-    && pip install --no-cache-dir --no-deps --require-hashes -r requirements.txt \
+    && pip install --no-cache-dir --no-deps --require-hashes -r requirements-build.txt \
+    && pip install --no-cache-dir --no-deps --require-hashes --no-build-isolation -r requirements.txt \
     && if [ "$torch" = cuda ]; then pip install --no-cache-dir --no-deps --require-hashes -r requirements-cuda.txt; fi
 COPY pyproject.toml README.md LICENSE environment.yml Snakefile ./
 COPY workflow workflow

@@ -17,6 +17,11 @@ RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 # --no-deps: the lock is the whole closure. Of pip's output only large downloads are worth a line.
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input \
 	--progress-bar off --require-hashes --no-deps
+# What pip does not say when it fails.
+NEEDS := "The packages could not be installed; pip says above why. Behind a proxy pip wants HTTPS_PROXY (and" \
+	"PIP_CERT if the proxy has a certificate of its own); an index of your own is PIP_INDEX_URL, and has to" \
+	"offer the files of requirements.txt; where HOME cannot be written, set PIP_CACHE_DIR or" \
+	"PIP_NO_CACHE_DIR=1. .venv takes 2 GB. The same command goes on from there."
 PROGRESS := awk '/[0-9] MB\)/ { sub(/^ +/, ""); print "  " $$0; fflush() } \
 	/^Installing/ { print "  Unpacking"; fflush() }'
 
@@ -29,7 +34,7 @@ help: ## List the targets
 
 env: .venv/.installed ## Create .venv from the locks (PYTHON=python3)
 
-.venv/.installed: requirements.txt requirements-cpu.txt requirements-cuda.txt pyproject.toml
+.venv/.installed: requirements.txt requirements-build.txt requirements-cpu.txt requirements-cuda.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = "%d.%d" % sys.version_info[:2]; sys.exit(sys.version_info < (3, 11) \
 		and "wiring needs Python 3.11 or newer, and this is " + v + ": try make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
@@ -38,7 +43,9 @@ env: .venv/.installed ## Create .venv from the locks (PYTHON=python3)
 	@# (PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL); else PyPI's build serves too.
 	@command -v nvidia-smi >/dev/null || $(INSTALL) --quiet -r requirements-cpu.txt 2>/dev/null \
 		|| echo "  No CPU build of torch on offer; taking the one on PyPI"
-	@set -o pipefail; $(INSTALL) -r requirements.txt | $(PROGRESS)
+	@# Two packages come as source only: built by the locked setuptools, not by one that pip fetches.
+	@set -o pipefail; { $(INSTALL) --quiet -r requirements-build.txt \
+		&& $(INSTALL) --no-build-isolation -r requirements.txt; } | $(PROGRESS) || { echo $(NEEDS) >&2; exit 1; }
 	@# torch's CPU and macOS builds need no more; only a CUDA build misses its libraries now.
 	@if $(BIN)/python -m pip check | grep -q '^torch .* not installed'; then \
 		echo "This torch is a CUDA build; installing its libraries"; \

@@ -32,12 +32,19 @@ def test_the_locks_of_one_build_of_torch_are_installed(torch: str) -> None:
         output = subprocess.run(
             ["bash", "-euc", script], capture_output=True, text=True, check=True
         ).stdout
-        first, second = output.splitlines()
-        order = ("requirements-cpu.txt", "requirements.txt", "requirements-cuda.txt")
-        assert [first.split()[-1], second.split()[-1]] == list(
-            order[:2] if torch == "cpu" else order[1:]
+        lines = output.splitlines()
+        order = ["requirements-build.txt", "requirements.txt"]
+        order = (
+            ["requirements-cpu.txt", *order]
+            if torch == "cpu"
+            else [*order, "requirements-cuda.txt"]
         )
-        assert all("--require-hashes" in line and "--no-deps" in line for line in (first, second))
+        assert [line.split()[-1] for line in lines] == order
+        assert all("--require-hashes" in line and "--no-deps" in line for line in lines)
+        # What comes as source is built by the locked builder.
+        assert ["--no-build-isolation" in line for line in lines] == [
+            name == "requirements.txt" for name in order
+        ]
 
 
 def test_what_they_copy_is_all_that_the_workflow_reads(tmp_path: Path) -> None:

@@ -92,6 +92,24 @@ def test_what_only_the_documentation_needs_is_apart() -> None:
     assert not wanted & {e.name for e in docs}  # so that it changes no other lock
 
 
+def test_what_comes_as_source_is_built_by_what_is_locked() -> None:
+    main = lock.parse(MAIN)
+    build = lock.BUILD_LOCK.read_text(encoding="utf-8")
+    assert build == lock.build_lock(main), "run `make lock`"
+    (builder,) = lock.parse(build)
+    assert builder in main
+    assert builder.name == "setuptools"
+    makefile = (lock.ROOT / "Makefile").read_text(encoding="utf-8")
+    first, second = (
+        makefile.index(f"{options} -r {name}")
+        for options, name in (
+            ("$(INSTALL) --quiet", "requirements-build.txt"),
+            ("$(INSTALL) --no-build-isolation", "requirements.txt"),
+        )
+    )
+    assert first < second
+
+
 def test_split_follows_the_closure() -> None:
     def entry(name: str, *via: str) -> lock.Entry:
         return lock.Entry(f"{name}==1", (), via)

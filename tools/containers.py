@@ -12,7 +12,7 @@ LABEL = "wiring.locks"
 ENVIRONMENT = {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "MPLBACKEND": "Agg"}
 
 PACKAGES = "git"
-LOCKS = ("requirements.txt", "requirements-cpu.txt", "requirements-cuda.txt")
+LOCKS = tuple(f"requirements{part}.txt" for part in ("-build", "", "-cpu", "-cuda"))
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "environment.yml", "Snakefile")
 FOLDERS = ("workflow", "config", "src")
 PIP = "pip install --no-cache-dir --no-deps"
@@ -26,7 +26,8 @@ def locked(torch: str) -> tuple[str, ...]:
     index = "--extra-index-url https://download.pytorch.org/whl/cpu"
     return (
         f"if [ {torch} = cpu ]; then {hashed} {index} -r requirements-cpu.txt; fi",
-        f"{hashed} -r requirements.txt",
+        f"{hashed} -r requirements-build.txt",
+        f"{hashed} --no-build-isolation -r requirements.txt",
         f"if [ {torch} = cuda ]; then {hashed} -r requirements-cuda.txt; fi",
     )
 

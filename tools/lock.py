@@ -4,6 +4,8 @@ PyPI's torch for Linux is a CUDA build that needs gigabytes of libraries; the CP
 not on PyPI, needs none of them. So `requirements.txt` fits every machine, `requirements-cuda.txt`
 holds what only a CUDA build of torch needs, and `requirements-cpu.txt` names the CPU build.
 `requirements-docs.txt` holds what only `make docs` needs, so that nobody else waits for it.
+PyPI has some packages as source only; what builds them, `requirements-build.txt`, comes first, for
+pip would fetch a builder of its own choice, which no lock names.
 `environment.yml` says the same to conda, where pip finds the CUDA libraries by itself; `Dockerfile`
 and `wiring.def` install the locks in a container.
 """
@@ -31,6 +33,7 @@ MAIN_LOCK = ROOT / "requirements.txt"
 CPU_LOCK = ROOT / "requirements-cpu.txt"
 CUDA_LOCK = ROOT / "requirements-cuda.txt"
 DOCS_LOCK = ROOT / "requirements-docs.txt"
+BUILD_LOCK = ROOT / "requirements-build.txt"
 ENVIRONMENT = ROOT / "environment.yml"
 DOCKERFILE = ROOT / "Dockerfile"
 APPTAINER = ROOT / "wiring.def"
@@ -49,6 +52,8 @@ CPU_LOCK_TEXT = f"""\
 """
 CUDA_HEADER = "# What only a CUDA build of torch needs besides. Written by `make lock`.\n"
 DOCS_HEADER = "# What only `make docs` needs besides. Written by `make lock`.\n"
+BUILD_HEADER = "# What builds the packages that come as source only. Written by `make lock`.\n"
+BUILDER = "setuptools"
 CONDA_HEADER = """\
 # The packages of requirements.txt, for conda. Written by `make lock`.
 # Locks: {digest}
@@ -132,6 +137,11 @@ def digest_of(main_lock: str, cuda_lock: str) -> str:
     return f"sha256:{hashlib.sha256((main_lock + cuda_lock).encode()).hexdigest()}"
 
 
+def build_lock(entries: Iterable[Entry]) -> str:
+    """Write requirements-build.txt: the builder as the main lock has it."""
+    return BUILD_HEADER + "".join(str(e) for e in entries if e.name == BUILDER)
+
+
 def environment(main_lock: str, cuda_lock: str) -> str:
     """Write environment.yml."""
     pins = "".join(f"      - {e.pin}\n" for e in parse(main_lock))
@@ -177,6 +187,7 @@ def main() -> None:
     CUDA_LOCK.write_text(cuda_lock, encoding="utf-8")
     DOCS_LOCK.write_text(DOCS_HEADER + "".join(map(str, docs_part)), encoding="utf-8")
     CPU_LOCK.write_text(CPU_LOCK_TEXT, encoding="utf-8")
+    BUILD_LOCK.write_text(build_lock(main_part), encoding="utf-8")
     ENVIRONMENT.write_text(environment(main_lock, cuda_lock), encoding="utf-8")
     digest = digest_of(main_lock, cuda_lock)
     DOCKERFILE.write_text(containers.dockerfile(digest), encoding="utf-8")
