@@ -27,7 +27,7 @@ PROGRESS := awk '/[0-9] MB\)/ { sub(/^ +/, ""); print "  " $$0; fflush() } \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env reproduce audit test test-all lint format docs graph bench gpu ui pull publish clean lock
+.PHONY: help env reproduce audit test test-all soak lint format docs graph bench gpu ui pull publish clean lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,9 @@ test: lint ## Check the code, then run the tests
 
 test-all: lint ## The same with the longer forms of some tests
 	$(RUN) pytest -n 2 --dist loadgroup
+
+soak: env ## Random studies under random misfortune: kills, a full disk (MINUTES=120 JOBS=4)
+	$(RUN) $(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(JOBS),--jobs $(JOBS))
 
 lint: env ## Check style, types and the workflow
 	$(BIN)/ruff check

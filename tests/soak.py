@@ -1,0 +1,538 @@
+"""Random studies, each run twice: undisturbed, and under random misfortune (`make soak`).
+
+A round draws a scale file, runs it by Snakemake in peace, and again while searches, Snakemake,
+MLflow's server and the disk fail at random times; then the second run is taken to its end, as a
+user would. Every trajectory must have the undisturbed one's bytes, every file that follows from
+them too, and MLflow one finished run a search with the undisturbed run's numbers. What a round
+draws follows from its number; when the blows fall depends on the machine as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import yaml
+from hypothesis import HealthCheck, Phase, assume, given, seed, settings
+from hypothesis import strategies as st
+
+from tests.ports import silent_port
+from tests.strategies import spaces
+from wiring.config.plugins import METHODS
+from wiring.config.plugins import names as plugged
+from wiring.errors import InputError
+from wiring.study import read_study
+from wiring.trajectory import Trajectory
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("Snakefile", "workflow", "profiles", "config", "src", "environment.yml", "pyproject.toml")
+SIZE = 96 * 2**20
+"""Bytes of a round's disk."""
+EVERY = ("CHECKPOINT_EVERY = 30.0", "CHECKPOINT_EVERY = 0.0")
+"""Searches take seconds here, so that each epoch has its checkpoint."""
+OWN = ("seconds", "machine", "mlflow_run_id")
+"""Columns of the table of searches that tell of a run, not of its search."""
+MOST = 900.0
+"""Seconds that a command of a round may take beside the others."""
+
+
+class UnequalError(Exception):
+    """A disturbed study did not become what the undisturbed one is."""
+
+
+# Studies
+
+
+@st.composite
+def studies(draw: st.DrawFn) -> dict[str, Any]:
+    """A scale file of few and small searches, as plain values."""
+    data = draw(
+        st.fixed_dictionaries(
+            {
+                "source": st.just("digits"),
+                "test_fraction": st.just(0.2),
+                "train_samples": st.integers(60, 120),
+                "label_noise": st.sampled_from([0.0, 0.3]),
+                "split_seed": st.integers(0, 3),
+            }
+        )
+    )
+    space = draw(spaces()).model_dump(mode="json", exclude_defaults=True)
+    train = draw(
+        st.fixed_dictionaries(
+            {"epochs": st.integers(2, 6), "batch_size": st.integers(5, 24)},
+            optional={
+                "windows_per_epoch": st.integers(1, 2),
+                "frozen_epochs": st.integers(0, 1),
+                "followed_samples": st.integers(0, 4),
+                "curvature_every": st.integers(0, 2),
+                "last_batch": st.just("keep"),
+                "augment": st.just({"flip": True, "crop_padding": 1}),
+            },
+        )
+    )
+    weights = draw(
+        st.fixed_dictionaries(
+            {"lr": st.floats(0.01, 0.3).map(lambda rate: round(rate, 3))},
+            optional={"schedule": st.just("constant"), "unsampled": st.just("decay")},
+        )
+    )
+    methods = draw(st.lists(st.sampled_from(plugged(METHODS)), min_size=1, max_size=2, unique=True))
+    levels = draw(st.sampled_from([["single"], ["bi"], ["single", "bi"]]))
+    return {
+        "scale": "soak",
+        "datasets": {"digits": data},
+        "defaults": {
+            "space": space,
+            "alpha": {"lr": draw(st.sampled_from([0.01, 0.1]))},
+            "weights": weights,
+            "train": train,
+        },
+        "methods": {"uniform": {"alpha": {"lr": 0.0, "init_std": 0.0}}},
+        "experiments": {
+            "E1": {
+                "title": "Random",
+                "methods": methods,
+                "levels": levels,
+                "datasets": ["digits"],
+                "seeds": draw(st.sampled_from([[0], [0, 1], [3, 1]])),
+            }
+        },
+    }
+
+
+def study(number: int, path: Path) -> None:
+    """Write the scale file of this round."""
+    found: list[dict[str, Any]] = []
+
+    @seed(number)
+    @settings(
+        max_examples=5,
+        database=None,
+        phases=[Phase.generate],
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(studies())
+    def take(drawn: dict[str, Any]) -> None:
+        path.write_text(yaml.safe_dump(drawn))
+        try:
+            read_study(path)
+        except InputError:
+            assume(False)
+        found.append(drawn)
+
+    take()
+    path.write_text(yaml.safe_dump(found[-1]))  # the first is always the smallest
+
+
+# Blows
+
+
+class Round:
+    """One study, disturbed: where it lies, and what runs of it.
+
+    Args:
+        code: the copy of the repository whose commands are run.
+        place: working directory of Snakemake, with `study.yaml`.
+        server: folder of MLflow's server, on another disk.
+        chance: decides what falls when.
+    """
+
+    def __init__(self, code: Path, place: Path, server: Path, chance: random.Random) -> None:
+        self.code, self.place, self.server, self.chance = code, place, server, chance
+        self.said: list[str] = []
+        self._running: subprocess.Popen[bytes] | None = None
+        self._mlflow: subprocess.Popen[bytes] | None = None
+        with silent_port() as self._port:
+            pass
+
+    # What runs
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def serve(self) -> None:
+        """Start MLflow's server where none runs, and wait until it answers."""
+        if self._mlflow is not None:
+            return
+        store = f"sqlite:///{self.server}/server.db"
+        self._mlflow = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "mlflow", "server", "--host=127.0.0.1"),
+                *(f"--port={self._port}", "--workers=1", f"--backend-store-uri={store}"),
+                f"--artifacts-destination={self.server}/artifacts",
+            ],
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        until = time.monotonic() + MOST
+        while time.monotonic() < until:
+            with suppress(OSError), urllib.request.urlopen(f"{self.address}/health", timeout=10):
+                return
+            time.sleep(0.2)
+        raise UnequalError("MLflow's server does not answer")
+
+    def silence(self) -> None:
+        """Kill MLflow's server."""
+        if self._mlflow is not None:
+            kill_all(self._mlflow)
+            self._mlflow = None
+
+    def run(self, store: str, *words: str) -> int:
+        """Run Snakemake to its end; its words go to a file beside the server's."""
+        command = [
+            *(sys.executable, "-m", "snakemake", f"--snakefile={self.code / 'Snakefile'}"),
+            *(f"--directory={self.place}", "--cores=2", *words),
+            *("--config", f"scale={self.place / 'study.yaml'}"),
+        ]
+        with (self.server / "said").open("ab") as said:
+            self._running = subprocess.Popen(
+                command,
+                cwd=self.place,
+                env=environment(self.code, store),
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
+            try:
+                return self._running.wait(MOST)
+            except subprocess.TimeoutExpired:
+                kill_all(self._running)
+                raise UnequalError(f"Snakemake did not end in {MOST:.0f} s") from None
+            finally:
+                self._running = None
+
+    def replay(self, trajectories: list[Path]) -> None:
+        """Log what the server missed, as the warning of a search says.
+
+        Raises:
+            UnequalError: it cannot be logged.
+        """
+        done = subprocess.run(
+            ["wiring", "track", "replay", *map(str, trajectories)],
+            env=environment(self.code, self.address),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=MOST,
+        )
+        if done.returncode:
+            raise UnequalError(f"replay: {done.stderr}")
+
+    def searching(self) -> list[psutil.Process]:
+        """The processes that search."""
+        found = []
+        if self._running is not None:
+            with suppress(psutil.Error):
+                for process in psutil.Process(self._running.pid).children(recursive=True):
+                    with suppress(psutil.Error):
+                        words = process.cmdline()
+                        if "searches" in words and not words[0].endswith("sh"):
+                            found.append(process)
+        return found
+
+    # What befalls it
+
+    def hit_a_search(self) -> str:
+        number = self.chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+        found = self.searching()
+        if not found:
+            return "nobody searches"
+        with suppress(psutil.Error):
+            self.chance.choice(found).send_signal(number)
+        return f"{number.name} to a search"
+
+    def hit_snakemake(self) -> str:
+        number = self.chance.choice([signal.SIGTERM, signal.SIGINT])
+        if self._running is None:
+            return "Snakemake does not run"
+        self._running.send_signal(number)
+        return f"{number.name} to Snakemake"
+
+    def kill_snakemake(self) -> str:
+        if self._running is None:
+            return "Snakemake does not run"
+        kill_all(self._running)
+        return "SIGKILL to Snakemake and its jobs"
+
+    def kill_server(self) -> str:
+        self.silence()
+        time.sleep(self.chance.uniform(0, 6))
+        self.serve()
+        return "SIGKILL to MLflow's server, which comes back"
+
+    def fill_disk(self) -> str:
+        ballast = self.place / "ballast"
+        with suppress(OSError), ballast.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(2**16))
+        time.sleep(self.chance.uniform(0.5, 6))
+        ballast.unlink(missing_ok=True)
+        return "a full disk for a while"
+
+
+def environment(code: Path, store: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONPATH": str(code / "src"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MLFLOW_TRACKING_URI": store,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+    }
+
+
+def kill_all(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL to a process and all that it began, in whatever group."""
+    with suppress(psutil.Error):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.Error):
+                child.kill()
+    process.kill()
+    process.wait()
+
+
+@contextmanager
+def disk(place: Path) -> Iterator[bool]:
+    """A small file system at `place`, if this process may mount one: whether it could."""
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(place)]
+    try:
+        done = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    except OSError:
+        done = False
+    try:
+        yield done
+    finally:
+        if done:
+            subprocess.run(["umount", "--lazy", str(place)], check=False)
+
+
+# A round
+
+
+def disturb(one: Round, mounted: bool, over: threading.Event) -> None:
+    """Let blows fall on a study until it is over."""
+    blows: list[Callable[[], str]] = [
+        one.hit_a_search,
+        one.hit_a_search,
+        one.hit_snakemake,
+        one.kill_snakemake,
+        one.kill_server,
+        *([one.fill_disk] if mounted else []),
+    ]
+    for _ in range(one.chance.randint(2, 6)):
+        if over.wait(one.chance.uniform(1, 15)):
+            return
+        one.said.append(one.chance.choice(blows)())
+
+
+def play(number: int, code: Path, folder: Path) -> str:
+    """A round.
+
+    Returns:
+        What befell the study.
+
+    Raises:
+        UnequalError: it did not become what it should.
+    """
+    folder.mkdir()
+    peace, server = folder / "peace", folder / "server"
+    for place in (peace, server):
+        place.mkdir()
+    study(number, peace / "study.yaml")
+    quiet = Round(code, peace, peace, random.Random(number))
+    if quiet.run(f"sqlite:///{peace}/server.db"):
+        raise UnequalError("undisturbed, it failed")
+    with ExitStack() as stack:
+        place = folder / "place"
+        mounted = stack.enter_context(disk(place))
+        shutil.copy2(peace / "study.yaml", place)
+        one = Round(code, place, server, random.Random(number))
+        stack.callback(one.silence)
+        one.serve()
+        over = threading.Event()
+        blows = threading.Thread(target=disturb, args=(one, mounted, over))
+        blows.start()
+        ends = []
+        try:
+            while blows.is_alive():
+                if one.run(one.address, "--unlock"):
+                    ends.append("unlock failed")
+                ends.append(str(one.run(one.address)))
+                if ends[-1] == "0":
+                    break
+        finally:
+            over.set()
+            blows.join()
+        one.serve()
+        for words in (("--unlock",), ()):
+            if one.run(one.address, *words):
+                raise UnequalError(f"left in peace it does not end ({'; '.join(one.said)})")
+        try:
+            compare(quiet, one)
+        except Exception:
+            if mounted:  # it is gone with its disk
+                shutil.copytree(place, folder / "kept", symlinks=True)
+            raise
+    return f"{len(one.said)} blows ({'; '.join(one.said)}), ends {' '.join(ends)}"
+
+
+def compare(quiet: Round, one: Round) -> None:
+    """Hold what came of the disturbed study against the undisturbed one's.
+
+    Raises:
+        UnequalError: they differ.
+    """
+    known = Path("results/soak/experiments/E1/trajectories")
+    names, others = (
+        sorted(path.name for path in (which.place / known).glob("*")) for which in (quiet, one)
+    )
+    if names != others:
+        raise UnequalError("the searches differ")
+    for name in names:
+        first, second = (Trajectory.read(which.place / known / name) for which in (quiet, one))
+        for what in ("files", "config", "dataset"):
+            if first.manifest.get(what) != second.manifest.get(what):
+                raise UnequalError(f"{name}: {what} differ")
+    for path in sorted((quiet.place / "results").rglob("*")):
+        kept = path.is_file() and path.suffix in {".parquet", ".csv", ".svg"}
+        other = one.place / path.relative_to(quiet.place)
+        if kept and not (other.is_file() and content(path) == content(other)):
+            raise UnequalError(f"{path.relative_to(quiet.place)} differs")
+    litter = [str(path) for path in (one.place / "results").rglob(".*") if path.is_file()]
+    if litter or (one.place / "results/soak/checkpoints/finished").exists():
+        raise UnequalError(f"litter is left: {litter or 'checkpoints/finished'}")
+    one.replay([one.place / known / name for name in names])
+    one.silence()
+    want, found = (logged(which.server / "server.db") for which in (quiet, one))
+    if set(want) != set(names) or set(found) != set(names):
+        raise UnequalError(f"MLflow has the runs {sorted(found)}, expected {names}")
+    for name in names:
+        if want[name] != found[name]:
+            raise UnequalError(f"{name}: MLflow's numbers differ")
+
+
+def content(path: Path) -> object:
+    """What a file says, but for what each run of a search has for itself."""
+    if path.name != "searches.parquet":
+        return path.read_bytes()
+    table = pq.read_table(path)
+    return table.drop_columns([name for name in OWN if name in table.column_names])
+
+
+def logged(path: Path) -> dict[str, Counter[tuple[str, int, float, bool]]]:
+    """Search -> the rows of its run, without those of the machine.
+
+    Raises:
+        UnequalError: a search has several runs, or one that is not finished.
+    """
+    runs = (
+        "SELECT tags.value, runs.run_uuid, runs.status FROM runs JOIN tags USING (run_uuid) "
+        "WHERE tags.key = 'search' AND runs.lifecycle_stage = 'active'"
+    )
+    rows = "SELECT key, step, value, is_nan FROM metrics WHERE run_uuid = ? AND key NOT LIKE ?"
+    found: dict[str, Counter[tuple[str, int, float, bool]]] = {}
+    with sqlite3.connect(path) as store:
+        for name, run, status in store.execute(runs).fetchall():
+            if name in found or status != "FINISHED":
+                raise UnequalError(f"{name}: MLflow has several runs, or one that is {status}")
+            found[name] = Counter(store.execute(rows, (run, "system/%")).fetchall())
+    return found
+
+
+# The whole
+
+
+def main() -> int:
+    """Play rounds side by side until the time is over; 1 if any went wrong."""
+    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=120.0)
+    parser.add_argument("--jobs", type=int, default=4, help="rounds side by side")
+    parser.add_argument("--first", type=int, default=0, help="number of the first round")
+    parser.add_argument("--rounds", type=int, help="so many, and no more")
+    chosen = parser.parse_args()
+    ends = time.monotonic() + 60 * chosen.minutes
+    folder = Path(tempfile.mkdtemp(prefix="soak-"))
+    code = folder / "code"
+    code.mkdir()
+    for name in PARTS:
+        if (ROOT / name).is_dir() and not (ROOT / name).is_symlink():
+            shutil.copytree(ROOT / name, code / name)
+        else:
+            shutil.copy2(ROOT / name, code / name, follow_symlinks=False)
+    job = code / "src/wiring/job/run.py"
+    before, after = EVERY
+    assert before in job.read_text()
+    job.write_text(job.read_text().replace(before, after))
+    results: Counter[str] = Counter()
+    befell: Counter[str] = Counter()
+
+    def rounds(numbers: Iterator[int]) -> None:
+        for number in numbers:
+            if time.monotonic() > ends:
+                return
+            place, began = folder / f"round-{number}", time.monotonic()
+            try:
+                said = play(number, code, place)
+            except Exception as error:  # whatever it is, the others go on
+                known = isinstance(error, UnequalError)
+                said = f"FAILED: {error if known else traceback.format_exc()} (kept: {place})"
+                results["failed"] += 1
+            else:
+                results["equal"] += 1
+                befell.update(said.partition("(")[2].rpartition(")")[0].split("; "))
+                shutil.rmtree(place)
+            print(f"round {number}, {time.monotonic() - began:.0f} s: {said}", flush=True)
+
+    last = None if chosen.rounds is None else chosen.first + chosen.rounds
+    numbers = itertools.takewhile(
+        lambda number: last is None or number < last, itertools.count(chosen.first)
+    )
+    lock = threading.Lock()
+
+    def shared() -> Iterator[int]:
+        while True:
+            with lock:
+                number = next(numbers, None)
+            if number is None:
+                return
+            yield number
+
+    with ThreadPoolExecutor(chosen.jobs) as pool:
+        for future in [pool.submit(rounds, shared()) for _ in range(chosen.jobs)]:
+            future.result()
+    print(json.dumps({**results, "blows": dict(befell.most_common())}, indent=2))
+    if not results["failed"]:
+        shutil.rmtree(folder)
+    return bool(results["failed"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""What `make soak` draws, and that it sees what it looks for."""
+
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests import soak
+from tests.synthetic import config, write_search
+from wiring.study import read_study
+
+
+def test_a_number_draws_a_study_and_another_another(tmp_path: Path) -> None:
+    texts = []
+    for number in (0, 1, 2, 0):
+        path = tmp_path / "study.yaml"
+        soak.study(number, path)
+        assert read_study(path).searches()
+        texts.append(path.read_text())
+    assert texts[0] == texts[3]
+    assert len(set(texts)) == 3
+
+
+RUN = ("a", "E1_dsnas_single_digits_s0", "FINISHED", "active")
+
+
+def store(path: Path, runs: list[tuple[str, ...]], rows: Sequence[tuple[Any, ...]] = ()) -> Path:
+    """What MLflow keeps of runs and metrics, so far as it is read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with sqlite3.connect(path) as made:
+        made.execute("CREATE TABLE runs (run_uuid, status, lifecycle_stage)")
+        made.execute("CREATE TABLE tags (run_uuid, key, value)")
+        made.execute("CREATE TABLE metrics (run_uuid, key, step, value, is_nan)")
+        for run, search, status, stage in runs:
+            made.execute("INSERT INTO runs VALUES (?, ?, ?)", (run, status, stage))
+            made.execute("INSERT INTO tags VALUES (?, 'search', ?)", (run, search))
+        made.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?, ?)", rows)
+    return path
+
+
+def test_runs_are_read_from_the_store(tmp_path: Path) -> None:
+    rows = [("a", "loss", 1, 0.5, False), ("a", "system/cpu", 1, 9.0, False)]
+    found = soak.logged(store(tmp_path / "one.db", [RUN, ("b", RUN[1], "FAILED", "deleted")], rows))
+    assert found == {RUN[1]: {("loss", 1, 0.5, 0): 1}}
+    for name, more in (("two", ("b", *RUN[1:])), ("open", ("b", "other", "RUNNING", "active"))):
+        with pytest.raises(soak.UnequalError, match="several runs, or one that is"):
+            soak.logged(store(tmp_path / f"{name}.db", [RUN, more]))
+
+
+@pytest.fixture
+def rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[soak.Round]:
+    """A study in peace, and the same done again."""
+    made = []
+    for name in ("peace", "place"):
+        root = tmp_path / name
+        write_search(root / "results/soak/experiments/E1/trajectories", config())
+        (root / "results/soak/series").mkdir()
+        (root / "results/soak/series/none.csv").write_text("1")
+        store(root / "server.db", [RUN], [("a", "loss", 1, 0.5, False)])
+        made.append(soak.Round(tmp_path, root, root, Random(0)))
+    monkeypatch.setattr(soak.Round, "replay", lambda *_: None)
+    return made
+
+
+def test_equal_studies_are_equal(rounds: list[soak.Round]) -> None:
+    soak.compare(*rounds)
+
+
+def other_search(root: Path) -> None:
+    known = root / "results/soak/experiments/E1/trajectories"
+    shutil.rmtree(known)
+    write_search(known, config(), lambda *_: 0.2)
+
+
+def other_numbers(root: Path) -> None:
+    with sqlite3.connect(root / "server.db") as made:
+        made.execute("UPDATE metrics SET value = 0.6")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (other_search, "files differ"),
+        (lambda r: shutil.rmtree(r / "results/soak/experiments/E1/trajectories"), "differ"),
+        (lambda r: (r / "results/soak/series/none.csv").write_text("2"), "none.csv differs"),
+        (lambda r: (r / "results/soak/series/none.csv").unlink(), "none.csv differs"),
+        (lambda r: (r / "results/soak/.half").touch(), "litter"),
+        (lambda r: (r / "results/soak/checkpoints/finished").mkdir(parents=True), "litter"),
+        (other_numbers, "MLflow's numbers differ"),
+        (lambda r: (r / "server.db").unlink() or store(r / "server.db", []), "MLflow has the runs"),
+    ],
+)
+def test_every_difference_is_seen(rounds: list[soak.Round], change: Any, message: str) -> None:
+    change(rounds[1].place)
+    with pytest.raises((soak.UnequalError, FileNotFoundError), match=message):
+        soak.compare(*rounds)
