@@ -397,7 +397,8 @@ def play(number: int, code: Path, folder: Path) -> str:
                 raise UnequalError(f"left in peace it does not end ({'; '.join(one.said)})")
         try:
             compare(quiet, one)
-        except Exception:
+        except Exception as error:
+            error.add_note(f"It befell it: {'; '.join(one.said)}")
             if mounted:  # it is gone with its disk
                 shutil.copytree(place, folder / "kept", symlinks=True)
             raise
@@ -424,7 +425,7 @@ def compare(quiet: Round, one: Round) -> None:
     for path in sorted((quiet.place / "results").rglob("*")):
         kept = path.is_file() and path.suffix in {".parquet", ".csv", ".svg"}
         other = one.place / path.relative_to(quiet.place)
-        if kept and not (other.is_file() and content(path) == content(other)):
+        if kept and not (other.is_file() and same(path, other)):
             raise UnequalError(f"{path.relative_to(quiet.place)} differs")
     litter = [str(path) for path in (one.place / "results").rglob(".*") if path.is_file()]
     if litter or (one.place / "results/soak/checkpoints/finished").exists():
@@ -439,12 +440,16 @@ def compare(quiet: Round, one: Round) -> None:
             raise UnequalError(f"{name}: MLflow's numbers differ")
 
 
-def content(path: Path) -> object:
-    """What a file says, but for what each run of a search has for itself."""
+def same(path: Path, other: Path) -> bool:
+    """Whether two files say the same, but for what each run of a search has for itself."""
     if path.name != "searches.parquet":
-        return path.read_bytes()
-    table = pq.read_table(path)
-    return table.drop_columns([name for name in OWN if name in table.column_names])
+        return path.read_bytes() == other.read_bytes()
+    # As frames: what is not a number is equal to itself.
+    first, second = (
+        pq.read_table(one).to_pandas().drop(columns=list(OWN), errors="ignore")
+        for one in (path, other)
+    )
+    return bool(first.equals(second))
 
 
 def logged(path: Path) -> dict[str, Counter[tuple[str, int, float, bool]]]:
@@ -503,7 +508,9 @@ def main() -> int:
                 said = play(number, code, place)
             except Exception as error:  # whatever it is, the others go on
                 known = isinstance(error, UnequalError)
-                said = f"FAILED: {error if known else traceback.format_exc()} (kept: {place})"
+                notes = " ".join(getattr(error, "__notes__", []))
+                said = f"{error}. {notes}" if known else traceback.format_exc()
+                said = f"FAILED: {said} (kept: {place})"
                 results["failed"] += 1
             else:
                 results["equal"] += 1

@@ -7,6 +7,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests import soak
@@ -68,6 +70,23 @@ def rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[soak.Round]:
 
 def test_equal_studies_are_equal(rounds: list[soak.Round]) -> None:
     soak.compare(*rounds)
+
+
+def test_what_a_run_has_for_itself_makes_no_difference(tmp_path: Path) -> None:
+    def table(name: str, seconds: float, growth: float) -> Path:
+        path = tmp_path / name / "searches.parquet"
+        path.parent.mkdir()
+        columns = {
+            "search": ["a", "b"],
+            "seconds": [seconds, 1.0],
+            "growth": [growth, float("nan")],
+        }
+        pq.write_table(pa.table(columns), path)
+        return path
+
+    first = table("first", 1.0, 0.5)
+    assert soak.same(first, table("slower", 2.0, 0.5))
+    assert not soak.same(first, table("other", 1.0, 0.6))
 
 
 def other_search(root: Path) -> None:
