@@ -53,6 +53,8 @@ EVERY = ("CHECKPOINT_EVERY = 30.0", "CHECKPOINT_EVERY = 0.0")
 """Searches take seconds here, so that each epoch has its checkpoint."""
 OWN = ("seconds", "machine", "mlflow_run_id")
 """Columns of the table of searches that tell of a run, not of its search."""
+WAIT = 30.0
+"""Seconds in which a search has to begin, if one is to be hit."""
 MOST = 900.0
 """Seconds that a command of a round may take beside the others."""
 
@@ -260,9 +262,12 @@ class Round:
 
     def hit_a_search(self) -> str:
         number = self.chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-        found = self.searching()
+        until = time.monotonic() + WAIT
+        while not (found := self.searching()) and time.monotonic() < until:
+            time.sleep(0.2)
         if not found:
             return "nobody searches"
+        time.sleep(self.chance.uniform(0, 10))  # so that it falls into any part of it
         with suppress(psutil.Error):
             self.chance.choice(found).send_signal(number)
         return f"{number.name} to a search"
