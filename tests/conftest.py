@@ -44,10 +44,7 @@ FIRST, LAST = ("test_workflow", "test_survival"), "published"
 """What is long: started first, lest one worker end alone with it; last what others' work is for."""
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs the workflow's run waits for it on one worker: the other has work of its own."""
-
     def turn(item: pytest.Item) -> int:
         name = item.path.stem
         if LAST in getattr(item, "fixturenames", ()):
@@ -55,7 +52,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return FIRST.index(name) if name in FIRST else len(FIRST) + 1
 
     items.sort(key=turn)
-    for item in items:
-        needs = set(getattr(item, "fixturenames", ()))
-        if "made" in needs and LAST not in needs:
-            item.add_marker(pytest.mark.xdist_group("workflow"))

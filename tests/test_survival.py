@@ -26,6 +26,7 @@ from typer.testing import CliRunner
 
 from tests.forks import FORKS
 from tests.ports import silent_port
+from tests.shared import once
 from wiring.cli import FAILED, app
 from wiring.config import DatasetConfig, RunConfig, SearchConfig
 from wiring.data.prepare import prepare
@@ -81,10 +82,15 @@ def search(text: str, data: Path, root: Path, fault: Callable[[], None] | None =
         raise SystemExit(1) from error
 
 
-def start(config: SearchConfig, data: Path, root: Path, fault: Any = None) -> Any:
+def lend_store(data: Path, root: Path) -> None:
+    """MLflow's store, if it is not there: to create one takes seconds."""
     root.mkdir(exist_ok=True)
     if not (root / "mlflow.db").exists():
         shutil.copy2(data.parent / "mlflow.db", root)
+
+
+def start(config: SearchConfig, data: Path, root: Path, fault: Any = None) -> Any:
+    lend_store(data, root)
     process = FORKS.Process(target=search, args=(config.canonical, data, root, fault))
     process.start()
     return process
@@ -214,6 +220,7 @@ def started(
     config: SearchConfig, data: Path, root: Path, before: str = ""
 ) -> subprocess.Popen[str]:
     """The command of a search, as the workflow calls it; it tells of every epoch."""
+    lend_store(data, root)
     told = "from wiring.job import progress; progress.SPOKEN_EVERY = 0.0"
     program = f"import sys; {before or told}; from wiring.cli import app; app()"
     words = ["searches", f"[{config.canonical}]", "--scale=test", f"--data={data}"]
@@ -240,6 +247,20 @@ def heard(process: subprocess.Popen[str], word: str) -> str:
     return said
 
 
+LONG = config(train={"epochs": 40, "batch_size": 16})
+"""Long enough to be stopped in."""
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Trajectory:
+    """:data:`LONG`, undisturbed."""
+
+    def make(place: Path) -> None:
+        finish(LONG, data, place)
+
+    return Trajectory.read(once(tmp_path_factory, "long", make) / "out")
+
+
 @pytest.mark.parametrize(
     "signals",
     [
@@ -249,10 +270,10 @@ def heard(process: subprocess.Popen[str], word: str) -> str:
     ],
 )
 def test_asked_to_stop_it_goes_on_from_there_to_the_same_bytes(
-    data: Path, tmp_path: Path, signals: list[signal.Signals]
+    data: Path, tmp_path: Path, whole: Trajectory, signals: list[signal.Signals]
 ) -> None:
     """One stop of a cluster's job arrives as several SIGTERMs."""
-    c = config(train={"epochs": 80, "batch_size": 16})
+    c = LONG
     process = started(c, data, tmp_path)
     heard(process, "  epoch ")
     for number in signals:
@@ -268,7 +289,6 @@ def test_asked_to_stop_it_goes_on_from_there_to_the_same_bytes(
     assert f"resumed after epoch {epoch}" in heard(again, "resumed")
     _, rest = again.communicate(timeout=300)
     assert again.returncode == 0, rest
-    whole = finish(c, data, tmp_path / "whole")
     assert files(Trajectory.read(tmp_path / "out" / c.id)) == files(whole)
 
 

@@ -23,10 +23,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tests import forks
 from tests.code_edits import METHOD, ROLES, other_layout, other_meaning, other_words
 from tests.code_edits import edited as changed
-from tests.forks import begin
-from tests.forks import plan as forked
 from tests.ports import answers, other_addresses, silent_port
 from tests.shared import once
 from wiring.config import load_scale
@@ -47,6 +46,13 @@ PARTS = (
 SMOKE = load_scale(ROOT / "config/smoke.yaml")
 SEARCHES = SMOKE.searches()
 RESULTS = Path("results/smoke")
+COMMANDS = {
+    command
+    for path in (ROOT / "workflow/rules").glob("*.smk")
+    if SMOKE.audit or path.name != "audit.smk"
+    for command in re.findall(r"wiring ((?:track )?\w+) ", path.read_text())
+}
+"""What rules and hooks start `wiring` for."""
 SCALES = ", ".join(path.stem for path in sorted((ROOT / "config").glob("*.yaml")))
 NO_SCALE = f"scale=huge: no such file, expected one or any of {SCALES}"
 
@@ -107,7 +113,7 @@ def first_of(experiment: str) -> str:
 
 def copy(place: Path) -> Path:
     """A copy of the repository without results, with what Numba has compiled of it."""
-    begin()
+    forks.begin()
     place.mkdir(parents=True)
     ignore = shutil.ignore_patterns("*.pyc")
     for name in PARTS:
@@ -118,11 +124,16 @@ def copy(place: Path) -> Path:
     return place
 
 
-def environment(place: Path) -> dict[str, str]:
-    """The environment in which the commands of this Python run the package of `place`."""
+def environment(place: Path, *, forked: bool = True) -> dict[str, str]:
+    """The environment in which the commands of this Python run the package of `place`.
+
+    Where a command is `forked`, it finds imported what is not the project's.
+    """
+    folders = [forks.commands()] if forked else []
+    folders.append(Path(sys.executable).parent)
     variables = {
         **os.environ,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PATH": os.pathsep.join([*map(str, folders), os.environ["PATH"]]),
         "PYTHONPATH": str(place / "src"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
@@ -130,26 +141,25 @@ def environment(place: Path) -> dict[str, str]:
     return variables
 
 
-def run(place: Path, *words: str, code: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run words in a place, by the code of that copy or of another."""
-    variables = environment(code or place)
+def run(
+    place: Path, *words: str, code: Path | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run words in a place, by the code of that copy or of another, with more variables."""
+    variables = {**environment(code or place), **more}
     return subprocess.run(
         words, cwd=place, env=variables, capture_output=True, text=True, timeout=600
     )
 
 
-def snakemake(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return run(place, sys.executable, "-m", "snakemake", *words)
-
-
-def asked(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """The same for what only asks: forked, for Snakemake takes seconds to be imported."""
-    return forked(place, words, environment(place))
+def snakemake(
+    place: Path, *words: str, code: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    return forks.snakemake(place, words, environment(code or place))
 
 
 def planned(place: Path, *words: str) -> dict[str, int]:
     """Rule -> how many of its jobs a run would do."""
-    done = asked(place, *words, "--dry-run", "--config", "scale=smoke")
+    done = snakemake(place, *words, "--dry-run", "--config", "scale=smoke")
     assert done.returncode == 0, done.stderr
     text = done.stdout + done.stderr
     if "Nothing to be done" in text:
@@ -179,8 +189,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(place: Path) -> None:
         copy(place)
-        done = snakemake(place, "--config", "scale=smoke", "--cores", "2")
+        words = (sys.executable, "-m", "snakemake", "--config", "scale=smoke", "--cores", "2")
+        first = tmp_path_factory.mktemp("first")
+        done = run(place, *words, FIRST_FOR_REAL=str(first))
         assert done.returncode == 0, done.stdout + done.stderr
+        assert {path.name.replace("-", " ") for path in first.iterdir()} == COMMANDS
         # Searches say how far they are while they run.
         assert re.search(r"epoch \d+/\d+ .* left", done.stderr), done.stderr
         assert "tracking:" not in done.stderr  # what goes wrong there is only a warning
@@ -530,7 +543,7 @@ def test_a_faulty_scale_is_refused_before_any_job(
 ) -> None:
     smoke = yaml.safe_load((ROOT / "config/smoke.yaml").read_text())
     (bare / "mine.yaml").write_text(yaml.safe_dump({**smoke, **change}))
-    done = asked(bare, "--config", "scale=mine.yaml", "--cores", "1")
+    done = snakemake(bare, "--config", "scale=mine.yaml", "--cores", "1")
     assert done.returncode != 0
     sentences = [line for line in done.stderr.splitlines() if line.startswith("mine.yaml: ")]
     assert any(says in sentence for sentence in sentences), done.stderr
@@ -553,7 +566,7 @@ def test_every_scale_is_planned_by_the_same_rules(bare: Path, scale: str) -> Non
     # Pictures of the user's own are not here: the archive, by the one line that the file names.
     own, archive = "source: folder, path: data/cifar10", "source: cifar10"
     with edited(file, own, archive) if own in file.read_text() else nullcontext():
-        done = asked(bare, "--dry-run", "--config", f"scale={scale}")
+        done = snakemake(bare, "--dry-run", "--config", f"scale={scale}")
     assert done.returncode == 0, done.stderr
     rules = set(re.findall(r"^([\w-]+) +\d+$", done.stdout + done.stderr, flags=re.MULTILINE))
     design = load_scale(ROOT / f"config/{scale}.yaml")
@@ -575,13 +588,13 @@ def test_any_name_is_an_experiments(bare: Path) -> None:
     text = yaml.safe_dump({"scale": "names", "datasets": datasets, "experiments": experiments})
     (bare / "names.yaml").write_text(text)
     for name in names:
-        done = asked(bare, name, "--dry-run", "--config", "scale=names.yaml")
+        done = snakemake(bare, name, "--dry-run", "--config", "scale=names.yaml")
         assert done.returncode == 0, done.stderr
         plan = set(re.findall(r"^([\w-]+) +\d+$", done.stdout + done.stderr, flags=re.MULTILINE))
         own = {f"_search_{name}", f"_figures_{name}", name}
         own |= {"_tables", "_claims", "_page", "_explorer"}
         assert plan == {"_dataset", *own, "total"}
-    done = asked(bare, "--dry-run", "--config", "scale=names.yaml")
+    done = snakemake(bare, "--dry-run", "--config", "scale=names.yaml")
     assert done.returncode == 0, done.stderr
 
 
@@ -600,7 +613,7 @@ def test_dvc_records_every_result_of_snakemake(bare: Path) -> None:
         for o in s["do"]["outs"]
         for path in o
     }
-    done = asked(bare, "--summary", "--config", "scale=smoke")
+    done = snakemake(bare, "--summary", "--config", "scale=smoke")
     made = [line.split("\t")[0] for line in done.stdout.splitlines()[1:]]
     assert len(made) > 100
     for path in made:
@@ -634,17 +647,16 @@ def test_it_is_run_from_anywhere(bare: Path, tmp_path: Path, words: list[str]) -
     places["link"].symlink_to(bare)
     options = [word.format(**places) for word in words]
     cwd = bare if "--directory" in words else places["there"]
-    snakemake = (sys.executable, "-m", "snakemake", *options)
-    done = run(cwd, *snakemake, "-n", "--config", "scale=smoke", code=bare)
+    done = snakemake(cwd, *options, "-n", "--config", "scale=smoke", code=bare)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     assert "Using workflow specific profile" in said
     assert re.search(rf"^_page +{len(EXPERIMENTS)}$", said, re.MULTILINE)
-    done = run(cwd, *snakemake, "-n", "--config", "scale=huge", code=bare)
+    done = snakemake(cwd, *options, "-n", "--config", "scale=huge", code=bare)
     assert NO_SCALE in done.stderr
     dataset = "results/smoke/datasets/digits/manifest.json"
     words = [dataset, "--config", "scale=smoke", "--cores", "1"]
-    done = run(cwd, *snakemake, *words, code=bare)
+    done = snakemake(cwd, *options, *words, code=bare)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (places["there"] / dataset).is_file()
     assert not (bare / "results").exists()
@@ -667,7 +679,7 @@ rule mine:
     shell: "echo {{input}} > {{output}}"
 """
     )
-    done = run(tmp_path, sys.executable, "-m", "snakemake", "--cores", "2", code=bare)
+    done = snakemake(tmp_path, "--cores", "2", code=bare)
     assert done.returncode == 0, done.stdout + done.stderr
     assert str(home("E3") / "index.html") in (tmp_path / "mine.txt").read_text()
     Trajectory.read(tmp_path / trajectory_of(first_of("E3")))
@@ -710,7 +722,7 @@ def test_a_killed_run_is_unlocked_and_goes_on(tmp_path: Path) -> None:
     running = subprocess.Popen(
         words,
         cwd=place,
-        env=environment(place),
+        env=environment(place, forked=False),
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -783,10 +795,10 @@ def test_only_what_is_missing_is_searched(made: Path, tmp_path: Path) -> None:
 
 
 def test_how_seeds_are_shared_out_changes_no_result(project: Path) -> None:
-    done = asked(project, "-n", "--config", "scale=smoke", "seeds_per_job=1")
+    done = snakemake(project, "-n", "--config", "scale=smoke", "seeds_per_job=1")
     assert "Nothing to be done" in done.stdout + done.stderr
     with edited(project / "config/smoke.yaml", "lr: 0.01", "lr: 0.02"):
-        done = asked(project, "-n", "--config", "scale=smoke", "seeds_per_job=1")
+        done = snakemake(project, "-n", "--config", "scale=smoke", "seeds_per_job=1")
     plan = re.findall(r"^(_search\w+) +(\d+)$", done.stdout.split("Job stats:")[-1], re.MULTILINE)
     assert sum(int(count) for _, count in plan) == 8 + 4 + 4
 
@@ -824,7 +836,12 @@ def test_the_ui_is_reached_from_this_machine_only(tmp_path: Path) -> None:
     server = subprocess.Popen(
         ["make", "ui", f"PORT={port}"],
         cwd=place,
-        env={**environment(place), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        # One process that answers is like the next, and each takes seconds to start.
+        env={
+            **environment(place),
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_WORKERS": "1",
+        },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

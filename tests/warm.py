@@ -4,9 +4,17 @@ import gc
 
 import alembic.command
 import alembic.config  # noqa: F401
+import jinja2  # noqa: F401
+import matplotlib.backends.backend_agg
+import matplotlib.backends.backend_svg  # noqa: F401
 import mlflow.store.db.utils
 import mlflow.store.tracking.sqlalchemy_store
 import mlflow.system_metrics.metrics  # noqa: F401
+import pandas as pd  # noqa: F401
+import PIL.Image  # noqa: F401
+import rich.console  # noqa: F401
+import scipy.optimize
+import scipy.stats  # noqa: F401
 import snakemake.cli  # noqa: F401
 import sqlalchemy.dialects.sqlite  # noqa: F401
 import torch
