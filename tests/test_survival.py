@@ -24,7 +24,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tests.forks import FORKS
+import wiring
+from tests.forks import FORKS, commands
 from tests.ports import silent_port
 from tests.shared import once
 from wiring.cli import FAILED, app
@@ -217,17 +218,25 @@ def test_killed_inside_a_write_it_ends_in_the_same_bytes(data: Path, tmp_path: P
 
 
 def started(
-    config: SearchConfig, data: Path, root: Path, before: str = ""
+    config: SearchConfig, data: Path, root: Path, before: str = "", *, forked: bool = False
 ) -> subprocess.Popen[str]:
-    """The command of a search, as the workflow calls it; it tells of every epoch."""
+    """The command of a search, as the workflow calls it; it tells of every epoch.
+
+    One that is `forked` is not for signals.
+    """
     lend_store(data, root)
     told = "from wiring.job import progress; progress.SPOKEN_EVERY = 0.0"
     program = f"import sys; {before or told}; from wiring.cli import app; app()"
+    command = [str(commands() / "wiring")] if forked else [sys.executable, "-c", program]
     words = ["searches", f"[{config.canonical}]", "--scale=test", f"--data={data}"]
     places = [f"--out={root}/out", f"--checkpoints={root}/checkpoints"]
     return subprocess.Popen(
-        [sys.executable, "-c", program, *words, *places],
-        env={**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{root}/mlflow.db"},
+        [*command, *words, *places],
+        env={
+            **os.environ,
+            "MLFLOW_TRACKING_URI": f"sqlite:///{root}/mlflow.db",
+            "PYTHONPATH": str(Path(wiring.__file__).parents[1]),
+        },
         stderr=subprocess.PIPE,
         text=True,
         cwd=root,
@@ -285,7 +294,8 @@ def test_asked_to_stop_it_goes_on_from_there_to_the_same_bytes(
     assert "Traceback" not in rest
     assert not (tmp_path / "out").exists()
     epoch = max(int(path.name[:6]) for path in (tmp_path / "checkpoints" / c.id).glob("*.pt"))
-    again = started(c, data, tmp_path)
+    # A process of its own once more, and forks.
+    again = started(c, data, tmp_path, forked=len(signals) < 3)
     assert f"resumed after epoch {epoch}" in heard(again, "resumed")
     _, rest = again.communicate(timeout=300)
     assert again.returncode == 0, rest
