@@ -16,7 +16,8 @@ import pytest
 from tests import synthetic
 from tests.ports import silent_port
 from tools.browser import CHROMIUM, Page, opened
-from wiring.tracking import replay, store
+from wiring.config import OPS
+from wiring.tracking import replay, store, view
 
 pytestmark = [
     pytest.mark.slow,
@@ -120,6 +121,30 @@ def test_charts_are_drawn_of_all_and_of_those_that_a_tag_names(
     page.ask(f"{area}.scrollIntoView({{ inline: 'end' }})")
     page.until(f"{LINES} >= {rows}")
     _not_blank(page)
+
+
+def test_charts_begin_with_the_courses_and_all_ops_of_each_edge(
+    page: Page, served: tuple[str, str]
+) -> None:
+    place, path = served
+    page.go(f"{place}/#/{path.rpartition('/')[0]}?compareRunsMode=CHART")
+    area = "document.querySelector('[data-testid=experiment-view-compare-runs-chart-area]')"
+    page.until(f"/Model metrics/.test({area}?.innerText)")
+    heads = "document.querySelectorAll('[data-testid=experiment-view-compare-runs-section-header]')"
+    said = page.ask(f"[...{heads}].map((each) => each.innerText.split('\\n').slice(0, 2))")
+    counts = {name: int(count.strip("()")) for name, count in said}
+    assert list(counts) == list(view.SECTIONS.values())  # none that MLflow made of its own
+    assert list(counts.values())[:3] == [6, 5, 5]  # an edge has one chart
+    assert all(counts.values())
+    # All ops of an edge, of all three searches, on one scale. MLflow makes what is in sight only.
+    page.ask(f"{area}.scrollIntoView({{ inline: 'end' }})")
+    page.ask(f"{heads}[1].scrollIntoView()")
+    cards = "document.querySelectorAll('[data-testid=experiment-view-compare-runs-card]')"
+    card = f"[...{cards}].find((each) => each.innerText.startsWith('P/0-2\\n'))"
+    page.until(f"{card}?.querySelectorAll('path.js-line').length >= 3 * {len(OPS)}")
+    ticks = page.ask(f"[...{card}.querySelectorAll('.ytick text')].map((e) => e.textContent)")
+    assert (ticks[0], ticks[-1]) == ("0", "1")
+    assert f"(P/0-2/{OPS[-1]})" in page.ask(f"{card}.innerText")
 
 
 def test_a_search_opens_its_explorer(page: Page, served: tuple[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import math
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +29,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from tests import synthetic
 from tests.ports import silent_port
 from wiring.config import OPS, SearchConfig, SpaceConfig
 from wiring.dynamics import Dynamics
@@ -678,12 +681,41 @@ def test_an_experiment_says_what_its_numbers_are_and_brings_its_columns(project:
     for name in run.data.metrics:
         folder = name.split("/")[0]
         assert f"`{name}`" in note or f"`{folder}/" in note or f" {folder}/" in note, name
-    columns = json.loads(experiment.tags["mlflow.sharedViewState.wiring"])["selectedColumns"]
+    mark, _, deflated = experiment.tags["mlflow.sharedViewState.wiring"].partition(";")
+    assert mark == "deflate"
+    state = json.loads(zlib.decompress(base64.b64decode(deflated)))
+    columns = state["selectedColumns"]
     for column in columns[1:]:
         kind, name = column.split(".")
         name = name.strip("`")
         assert name in getattr(run.data, kind) or name in {"variant", "growth", "width_gap"}
     assert "explorer.html" in run.data.tags["mlflow.note.content"]
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 4])
+def test_ops_of_an_edge_share_a_chart_and_no_op_has_one_alone(tmp_path: Path, nodes: int) -> None:
+    one = synthetic.config(space={"cells": 1, "nodes": nodes, "channels": 4})
+    path = synthetic.write_search(tmp_path, one)
+    trajectory = Trajectory.read(path)
+    counts = trajectory.windows.num_rows, trajectory.epochs.num_rows
+    names = {name for sample in view.samples(trajectory, *counts) for name in sample.metrics}
+    state = view.page_state()
+    charts = [each for each in state["compareRunCharts"] if not each.get("deleted")]
+    drawn = [each.get("selectedMetricKeys", [each["metricKey"]]) for each in charts]
+    for folder in ("P", "cost"):
+        for edge in trajectory.shape.edges:
+            own = {name for name in names if name.startswith(f"{folder}/{edge}/")}
+            assert len(own) == len(trajectory.shape.ops)
+            assert [set(each) & names for each in drawn if own & set(each)] == [own]
+    # What no chart is made of yet, MLflow gives one of its own: those of an op alone not.
+    known = {each["metricKey"] for each in state["compareRunCharts"]}
+    assert not [name for name in names - known if name.startswith(("P/", "cost/"))]
+    sections = [each["uuid"] for each in state["compareRunSections"]]
+    assert {each["metricSectionId"] for each in charts} <= set(sections)
+    assert len({each["uuid"] for each in state["compareRunCharts"]}) == len(
+        state["compareRunCharts"]
+    )
+    assert [each["uuid"] for each in state["compareRunSections"] if each["display"]] == sections[:2]
 
 
 def test_a_deleted_experiment_is_told_with_its_remedy(project: Path) -> None:

@@ -6,9 +6,11 @@ Names without a folder are a section of their own: there stand the few numbers t
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import math
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wiring.config import SearchConfig
+from wiring.config import OPS, SearchConfig
+from wiring.config.space import edges_of
 from wiring.patterns import PATTERNS, STATISTICS
 from wiring.trajectory import EPOCH_FIELDS, WINDOW_FIELDS, Shape, Trajectory
 
@@ -45,6 +48,24 @@ FOLDERS = {
     "system/": "load of the machine while the search ran; of live runs only",
 }
 """The other metrics, by folder."""
+FULL_CELL = 4
+"""Nodes of the largest cell whose charts are laid out: 14 edges."""
+SPLITS = ("train", "validation", "test")
+SECTIONS = {
+    "courses": "Courses",
+    "P": "P: the ops of each edge",
+    "cost": "Local cost: the ops of each edge",
+    "credit": "credit",
+    "splits": "Loss, entropy, accuracy of each split",
+    "residual": "residual",
+    "finals": "Model metrics",
+}
+"""Sections of charts by key, in order. A name that MLflow would give itself gathers the metrics of
+that folder; `Model metrics` those without one."""
+OPEN = ("courses", "P")
+"""The sections that are open at first."""
+WIDE = {key: {"columns": 2, "cardHeight": 420} for key in ("P", "cost")}
+"""What lets the names of ops be read under a chart of all of them."""
 RESIDUALS = ("residual_direct", "residual_inner", "residual_total", "skip_weight")
 
 
@@ -123,6 +144,8 @@ def experiment_note(link: str) -> str:
     return "\n".join(
         [
             f"Each run is a search. [The view with the columns and charts of wiring]({link}).",
+            "In its charts a colour is a search; where an edge's ops share one, a dash is an op. "
+            "The eye beside a search takes it out; its `explorer.html` tells ops by colour.",
             "",
             "| metric | meaning |",
             "| --- | --- |",
@@ -131,14 +154,80 @@ def experiment_note(link: str) -> str:
     )
 
 
-def shared_view() -> str:
-    """The columns in which searches are compared, as MLflow's UI keeps a view that is shared."""
+def page_state() -> dict[str, Any]:
+    """How an experiment of searches opens in MLflow's UI, as its page keeps it.
+
+    The columns in which searches are compared. Of the charts, first the courses that tell a search,
+    then one chart an edge with all its ops on one scale, from 0 to 1; the other sections are
+    closed. The charts of one op alone that MLflow makes of every metric are taken out, up to a full
+    cell's edges: what competes is not read from charts with a scale each. A chart without data
+    MLflow hides by itself, so that one state fits every cell.
+    """
     shown = ("method", "level", "dataset", "variant", "seed")
     finals = ("edges_selected", "width_gap", "growth", "test_accuracy")
     columns = [f"tags.`{name}`" for name in shown] + [f"metrics.`{name}`" for name in finals]
-    return json.dumps(
-        {"selectedColumns": ["attributes.Duration", *columns], "runsExpanded": {}}, sort_keys=True
-    )
+    edges, folders = edges_of(FULL_CELL), ("P", "cost")
+    splits = [f"{split}/{name}" for split in SPLITS for name in (*SCALARS, "loss_minus_entropy")]
+    charts = [
+        *(_chart("courses", name) for name in (*COURSES, "test/accuracy")),
+        *(_chart(folder, f"{folder}/{edge}", OPS) for folder in folders for edge in edges),
+        *(_chart("splits", name) for name in [*splits, "train/lr"] if name != "test/accuracy"),
+        *(
+            {**_chart(folder, f"{folder}/{edge}/{op}"), "isGenerated": True, "deleted": True}
+            for folder in folders
+            for edge in edges
+            for op in OPS
+        ),
+    ]
+    sections = [
+        {
+            "uuid": key,
+            "name": name,
+            "display": key in OPEN,
+            "isReordered": True,
+            **WIDE.get(key, {}),
+        }
+        for key, name in SECTIONS.items()
+    ]
+    return {
+        "selectedColumns": ["attributes.Duration", *columns],
+        "runsExpanded": {},
+        "compareRunCharts": charts,
+        "compareRunSections": sections,
+        # Else MLflow sorts the sections by their names.
+        "isAccordionReordered": True,
+    }
+
+
+def _chart(section: str, name: str, parts: Sequence[str] = ()) -> dict[str, Any]:
+    """A chart of lines, as MLflow's page keeps one.
+
+    Args:
+        section: key of its section.
+        name: of the metric; or of a folder, whose `parts` are drawn in one chart.
+        parts: what stands in that folder. A colour is a search, a dash one of them.
+    """
+    one: dict[str, Any] = {
+        "type": "LINE",
+        "uuid": name,
+        "metricSectionId": section,
+        "metricKey": name,
+    }
+    # Else the lines are smoothed by MLflow's 70 of 100, whatever the page's own switch says.
+    one |= {"displayName": name, "useGlobalLineSmoothing": True, "useGlobalXaxisKey": True}
+    if not parts:
+        return one
+    metrics = [f"{name}/{part}" for part in parts]
+    # MLflow knows a name for a chart of many metrics only of those that the machine's nodes share.
+    named = {"nodeLevelSystemMetricConfiguration": {"metric": name, "type": "node"}}
+    scale = {"range": {"yMin": -0.02, "yMax": 1.02}} if section == "P" else {}
+    return {**one, "selectedMetricKeys": metrics, **named, **scale}
+
+
+def shared_view() -> str:
+    """:func:`page_state` as the UI keeps a view that is shared, deflated as it deflates one."""
+    text = json.dumps(page_state(), sort_keys=True)
+    return f"deflate;{base64.b64encode(zlib.compress(text.encode(), 9)).decode()}"
 
 
 def finals(trajectory: Trajectory) -> Sample:
