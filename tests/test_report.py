@@ -24,6 +24,8 @@ from hypothesis import strategies as st
 from markupsafe import escape
 
 from tests import synthetic
+from tests.looks import looked_at
+from tools.browser import CHROMIUM
 from tools.findings import BLOCK, NOTHING, block
 from tools.findings import main as rewrite
 from wiring import explorer
@@ -173,6 +175,37 @@ def test_a_page_asks_nobody_for_anything(pages: dict[str, Page]) -> None:
             assert not page.all(tag)
         for image in page.all("img"):
             assert urlsplit(image["src"])[:2] == ("", ""), "of another place"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize("name", ["index.html", PAGE])
+def test_a_browser_cuts_nothing(pages: dict[str, Page], study: Path, name: str, width: int) -> None:
+    assert name in pages
+    texts, wrong = looked_at(study / name, width)
+    assert texts > 100
+    assert wrong == []
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ('<p style="color: #999">pale</p>', "pale: contrast 2.85"),
+        ('<p style="background: #333; color: #555">dark</p>', "dark: contrast 1.69"),
+        ('<p style="width: 3em; overflow: hidden; white-space: nowrap">a text cut off</p>', "cut"),
+        ('<p style="white-space: nowrap">' + "long " * 200 + "</p>", "leaves the page"),
+        ('<p>one</p><p style="margin-top: -2.3em">other</p>', "upon one"),
+        ("<div><table><td>" + "0" * 900 + "</td></table></div>", "neither fits nor scrolls"),
+        ('<table style="table-layout: fixed; width: 9em"><td>' + "0" * 40 + "</table>", "its cell"),
+    ],
+)
+def test_a_page_that_looks_wrong_is_found_out(tmp_path: Path, body: str, what: str) -> None:
+    good = f"<!doctype html><meta charset=utf-8><title>x</title><p>fine</p><p>too</p>{body}"
+    (tmp_path / "page.html").write_text(good)
+    _, wrong = looked_at(tmp_path / "page.html", 400)
+    assert any(what in each for each in wrong), wrong
+    assert not any(each.startswith(("fine", "too")) for each in wrong)
 
 
 def test_a_page_links_to_the_figures_beside_it(pages: dict[str, Page], study: Path) -> None:

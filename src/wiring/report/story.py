@@ -11,7 +11,7 @@ from wiring.claims.judgement import Judgement
 from wiring.dynamics.readings import PUBLISHED
 from wiring.patterns import PATTERNS
 
-PICTURES = {"growth": "probability.svg", "width": "probability.svg", "failure": "wiring.svg"}
+PICTURES = {"growth": "probability.svg", "width": "wiring.svg", "failure": "wiring.svg"}
 """Pattern -> the figure of a condition that shows it; loss, entropy and credit show the others."""
 NAMED = 4
 """Conditions that a sentence names; the others are counted."""
