@@ -11,6 +11,7 @@ import io
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -58,7 +59,7 @@ def explorers(results: Path, out: Path) -> None:
 
 
 def mlflow(results: Path, out: Path, address: str) -> None:
-    """An experiment as it opens."""
+    """An experiment as it opens, and how the ops of each edge compete in one of its searches."""
     with opened(1400, 900) as page:
         page.go(address)
         page.until("document.querySelector('#root')?.innerText")
@@ -70,6 +71,17 @@ def mlflow(results: Path, out: Path, address: str) -> None:
         page.until("/[1-9]\\d* matching runs/.test(document.body.innerText)")
         page.ask("new Promise((done) => setTimeout(done, 2000))")
         save(page, out / "mlflow.png")
+        place = page.ask("location.hash").partition("?")[0]
+        asked = quote(f"tags.search = '{SHOWN[0]}'")
+        page.go(f"{address}/{place}?searchFilter={asked}&compareRunsMode=CHART")
+        heads = (
+            "document.querySelectorAll('[data-testid=experiment-view-compare-runs-section-header]')"
+        )
+        page.until(f"{heads}.length > 1")
+        page.ask(f"{heads}[1].scrollIntoView()")
+        page.until("document.querySelectorAll('.js-plotly-plot path.js-line').length >= 32")
+        page.ask("new Promise((done) => setTimeout(done, 5000))")
+        save(page, out / "mlflow-charts.png")
 
 
 def main(results: Path, out: Path, address: str | None = None) -> None:

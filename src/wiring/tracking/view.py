@@ -144,6 +144,8 @@ def experiment_note(link: str) -> str:
     return "\n".join(
         [
             f"Each run is a search. [The view with the columns and charts of wiring]({link}).",
+            # Apart, since MLflow shows the first paragraph only, until it is asked.
+            "",
             "In its charts a colour is a search; where an edge's ops share one, a dash is an op. "
             "The eye beside a search takes it out; its `explorer.html` tells ops by colour.",
             "",
