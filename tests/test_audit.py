@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 
 from tests import synthetic
 from tests.synthetic import fails, grows, stays, write_search
+from tests.terminals import Terminal
 from tools import field as tools_field
 from wiring.audit import budget
 from wiring.audit.budget import Timing, makespan, plan
@@ -32,7 +33,7 @@ from wiring.claims.answers import NOTHING, answers, moved
 from wiring.claims.judgement import read as read_claims
 from wiring.claims.judgement import write as write_claims
 from wiring.claims.paired import differences
-from wiring.cli import BAD_INPUT, app
+from wiring.cli import BAD_INPUT, FAILED, app
 from wiring.config import AuditConfig, ClaimsConfig, ScaleConfig, SpaceConfig, load_scale, plugins
 from wiring.dynamics import Dynamics, build
 from wiring.errors import InputError
@@ -488,6 +489,35 @@ def test_a_file_that_is_there_is_not_planned_anew(
     assert kept.exit_code == 0, kept.output
     assert "audits/gdas.yaml" in kept.output
     assert file.read_bytes() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_an_audit_runs_behind_the_view(tmp_path: Path, term: str) -> None:
+    (tmp_path / "audits").mkdir()
+    chosen = budget.Plan({"single": 1, "bi": 1}, 1, 0)
+    planned = written(design("gdas", ["gdas"], [], data_of(None), 48, chosen), [])
+    (tmp_path / "audits/gdas.yaml").write_text(planned)
+    # In the workflow's place: what is seen of it is what counts here.
+    code = (
+        "import sys, wiring.audit.run as run\n"
+        "say = 'print(\\'spoken behind\\'); import sys; sys.exit(3)'\n"
+        "run.command = lambda path, cores: (sys.executable, '-c', say)\n"
+        "from wiring.cli import app; app()"
+    )
+    terminal = Terminal(tmp_path, sys.executable, "-c", code, "audit", "gdas", term=term)
+    assert terminal.end() == FAILED
+    said = terminal.said.decode()
+    assert "spoken behind" in said
+    assert "not finished; the same command goes on from there" in " ".join(said.split())
+    assert "Traceback" not in said
+    log = tmp_path / "logs/gdas/audit.log"
+    if term == "dumb":
+        assert "searches" not in said.partition("spoken behind")[0]
+        assert not log.exists()
+    else:
+        assert re.search(r"gdas: 0 of \d+ searches", said.partition("spoken behind")[0])
+        assert log.read_text() == "spoken behind\n"
 
 
 def test_readme_takes_the_table_of_the_field(

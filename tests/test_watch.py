@@ -1,17 +1,12 @@
 """The live view of a study: what it reads, what it tells, and that it fits the terminal."""
 
-import fcntl
 import json
 import logging
 import os
-import pty
 import re
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
 import time
 from pathlib import Path
 from typing import Any
@@ -24,6 +19,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from typer.testing import CliRunner
 
+from tests.terminals import Terminal, command
 from wiring.audit.budget import START
 from wiring.cli import app
 from wiring.config import DatasetConfig, ScaleConfig, load_scale
@@ -600,58 +596,6 @@ def test_plain_lines_to_the_end(place: Place, monkeypatch: pytest.MonkeyPatch) -
 
 
 # In a terminal.
-
-
-class Terminal:
-    """A program in a terminal of its own."""
-
-    def __init__(self, cwd: Path, *words: str, columns: int = 80, term: str = "xterm") -> None:
-        self.said = b""
-        environment = {
-            **{
-                name: value
-                for name, value in os.environ.items()
-                if name not in ("COLUMNS", "LINES")
-            },
-            "TERM": term,
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "PYTHONPATH": str(ROOT / "src"),
-        }
-        for name in ("COLUMNS", "LINES"):
-            environment.pop(name, None)
-        self.pid, self.file = pty.fork()
-        if not self.pid:
-            os.chdir(cwd)
-            # What a test runner in the background ignores, a terminal's program does not.
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            os.execve(words[0], words, environment)
-        shape = struct.pack("HHHH", 24, columns, 0, 0)
-        fcntl.ioctl(self.file, termios.TIOCSWINSZ, shape)
-
-    def read(self, word: bytes = b"", seconds: float = 120.0) -> bytes:
-        """All that it has said when a word comes, or at its end."""
-        until = time.monotonic() + seconds
-        while not word or word not in self.said:
-            assert time.monotonic() < until, self.said[-2000:]
-            if not select.select([self.file], [], [], 1.0)[0]:
-                continue
-            try:
-                got = os.read(self.file, 4096)
-            except OSError:  # Linux says so that the other side is closed
-                got = b""
-            if not got:
-                break
-            self.said += got
-        return self.said
-
-    def end(self) -> int:
-        self.read()
-        os.close(self.file)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-
-
-def command(*words: str) -> tuple[str, ...]:
-    return (sys.executable, "-c", "from wiring.cli import app; app()", *words)
 
 
 def runs(program: str) -> tuple[str, ...]:
