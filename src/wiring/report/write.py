@@ -218,7 +218,8 @@ def _design(scale: ScaleConfig, name: str) -> dict[str, Any]:
         "levels": spread([each.level for each in searches]),
         "datasets": spread([each.dataset for each in searches]),
         "variants": spread([each.variant for each in searches if each.variant]) or "–",
-        "cells": spread([f"{each.space.cells} × {each.space.nodes}" for each in searches]),
+        # Unbroken, since the next size follows after a comma.
+        "cells": spread([f"{each.space.cells}\xa0×\xa0{each.space.nodes}" for each in searches]),
         "epochs": spread([_epochs(each.train) for each in searches]),
         "seeds": spread([each.seed for each in searches]),
         "count": len(searches),
