@@ -617,6 +617,18 @@ def test_a_command_runs_behind_the_view(place: Place) -> None:
 
 
 @pytest.mark.slow
+def test_after_the_searches_it_counts_the_steps(place: Place) -> None:
+    place.done(S0)
+    place.done(S1)
+    said = "2 of 9 steps (22%) done\n3 of 9 steps (33%) done\na job: 8 of 9 steps"
+    say = f"import time; print({said!r}, flush=True); time.sleep(3)"
+    terminal = Terminal(place.root, *command("watch", str(place.file), *runs(say)), columns=100)
+    terminal.read(b"figures and pages, 3 of 9 steps (")
+    assert terminal.end() == 0
+    assert b"8 of 9" not in terminal.said
+
+
+@pytest.mark.slow
 def test_ctrl_c_reaches_the_command_once_and_is_waited_for(place: Place) -> None:
     program = (
         "import signal, sys, time\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -23,6 +24,10 @@ EVERY = 2.0
 """Seconds between two looks."""
 TAIL = 40
 """Lines of a failed command's output that are shown."""
+STEPS = re.compile(rb"^(\d+ of \d+ steps) \(\d+%\) done$", re.MULTILINE)
+"""What Snakemake says after each job."""
+RECENT = 1 << 16
+"""Bytes of output in which it is looked for."""
 
 
 class Watch:
@@ -93,7 +98,7 @@ class Watch:
         if asked:
             return f"{asked}: searches finish their epoch, then stop"
         if self.study.over:
-            return f"searches are done: tables, figures and pages ({path})"
+            return f"searches are done: tables, figures and pages{_steps(path)} ({path})"
         return f"Ctrl-C stops all; the same command goes on from there ({path})"
 
     def _say(self, words: str) -> None:
@@ -168,6 +173,14 @@ def _handed_on() -> Iterator[_Stops]:
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+def _steps(path: Path) -> str:
+    """How far Snakemake says that it is, with a comma before it; empty as long as it does not."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - RECENT))
+        said = STEPS.findall(file.read())
+    return f", {said[-1].decode()}" if said else ""
 
 
 def _tail(path: Path) -> str:
