@@ -2,10 +2,21 @@
 
 import fcntl
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+
+
+def copied(root: Path, names: Iterable[str], place: Path, *ignored: str) -> None:
+    """Copy files, folders and links of a repository to a folder, without what is ignored."""
+    place.mkdir(parents=True)
+    for name in names:
+        if (root / name).is_dir() and not (root / name).is_symlink():
+            shutil.copytree(root / name, place / name, ignore=shutil.ignore_patterns(*ignored))
+        else:
+            shutil.copy2(root / name, place / name, follow_symlinks=False)
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:

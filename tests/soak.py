@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import os
 import random
 import shutil
@@ -23,11 +24,10 @@ import tempfile
 import threading
 import time
 import traceback
-import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,10 @@ import yaml
 from hypothesis import HealthCheck, Phase, assume, given, seed, settings
 from hypothesis import strategies as st
 
+from tests.disks import fill, small_disk
+from tests.mlflow_server import mlflow_server
 from tests.ports import silent_port
+from tests.shared import copied
 from tests.strategies import spaces
 from wiring.config.plugins import METHODS
 from wiring.config.plugins import names as plugged
@@ -166,7 +169,7 @@ class Round:
         self.code, self.place, self.server, self.chance = code, place, server, chance
         self.said: list[str] = []
         self._running: subprocess.Popen[bytes] | None = None
-        self._mlflow: subprocess.Popen[bytes] | None = None
+        self._stack, self._served = ExitStack(), False
         with silent_port() as self._port:
             pass
 
@@ -178,32 +181,14 @@ class Round:
 
     def serve(self) -> None:
         """Start MLflow's server where none runs, and wait until it answers."""
-        if self._mlflow is not None:
-            return
-        store = f"sqlite:///{self.server}/server.db"
-        self._mlflow = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "mlflow", "server", "--host=127.0.0.1"),
-                *(f"--port={self._port}", "--workers=1", f"--backend-store-uri={store}"),
-                f"--artifacts-destination={self.server}/artifacts",
-            ],
-            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        until = time.monotonic() + MOST
-        while time.monotonic() < until:
-            with suppress(OSError), urllib.request.urlopen(f"{self.address}/health", timeout=10):
-                return
-            time.sleep(0.2)
-        raise UnequalError("MLflow's server does not answer")
+        if not self._served:
+            self._stack.enter_context(mlflow_server(self.server / "server.db", self._port))
+            self._served = True
 
     def silence(self) -> None:
         """Kill MLflow's server."""
-        if self._mlflow is not None:
-            kill_all(self._mlflow)
-            self._mlflow = None
+        self._stack.close()
+        self._served = False
 
     def run(self, store: str, *words: str) -> int:
         """Run Snakemake to its end; its words go to a file beside the server's."""
@@ -293,9 +278,7 @@ class Round:
 
     def fill_disk(self) -> str:
         ballast = self.place / "ballast"
-        with suppress(OSError), ballast.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(2**16))
+        fill(ballast)
         time.sleep(self.chance.uniform(0.5, 6))
         ballast.unlink(missing_ok=True)
         return "a full disk for a while"
@@ -323,22 +306,6 @@ def kill_all(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-@contextmanager
-def disk(place: Path) -> Iterator[bool]:
-    """A small file system at `place`, if this process may mount one: whether it could."""
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(place)]
-    try:
-        done = subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    except OSError:
-        done = False
-    try:
-        yield done
-    finally:
-        if done:
-            subprocess.run(["umount", "--lazy", str(place)], check=False)
-
-
 # A round
 
 
@@ -358,11 +325,11 @@ def disturb(one: Round, mounted: bool, over: threading.Event) -> None:
         one.said.append(one.chance.choice(blows)())
 
 
-def play(number: int, code: Path, folder: Path) -> str:
+def play(number: int, code: Path, folder: Path) -> tuple[list[str], list[str]]:
     """A round.
 
     Returns:
-        What befell the study.
+        What befell the study, and how Snakemake ended each time.
 
     Raises:
         UnequalError: it did not become what it should.
@@ -377,7 +344,7 @@ def play(number: int, code: Path, folder: Path) -> str:
         raise UnequalError("undisturbed, it failed")
     with ExitStack() as stack:
         place = folder / "place"
-        mounted = stack.enter_context(disk(place))
+        mounted = not stack.enter_context(small_disk(place, SIZE))
         shutil.copy2(peace / "study.yaml", place)
         one = Round(code, place, server, random.Random(number))
         stack.callback(one.silence)
@@ -407,7 +374,7 @@ def play(number: int, code: Path, folder: Path) -> str:
             if mounted:  # it is gone with its disk
                 shutil.copytree(place, folder / "kept", symlinks=True)
             raise
-    return f"{len(one.said)} blows ({'; '.join(one.said)}), ends {' '.join(ends)}"
+    return one.said, ends
 
 
 def compare(quiet: Round, one: Round) -> None:
@@ -491,12 +458,7 @@ def main() -> int:
     ends = time.monotonic() + 60 * chosen.minutes
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     code = folder / "code"
-    code.mkdir()
-    for name in PARTS:
-        if (ROOT / name).is_dir() and not (ROOT / name).is_symlink():
-            shutil.copytree(ROOT / name, code / name)
-        else:
-            shutil.copy2(ROOT / name, code / name, follow_symlinks=False)
+    copied(ROOT, PARTS, code)
     job = code / "src/wiring/job/run.py"
     before, after = EVERY
     assert before in job.read_text()
@@ -504,13 +466,15 @@ def main() -> int:
     results: Counter[str] = Counter()
     befell: Counter[str] = Counter()
 
-    def rounds(numbers: Iterator[int]) -> None:
-        for number in numbers:
-            if time.monotonic() > ends:
+    last = math.inf if chosen.rounds is None else chosen.first + chosen.rounds
+
+    def rounds(lane: int) -> None:
+        for number in itertools.count(chosen.first + lane, chosen.jobs):
+            if number >= last or time.monotonic() > ends:
                 return
             place, began = folder / f"round-{number}", time.monotonic()
             try:
-                said = play(number, code, place)
+                blows, codes = play(number, code, place)
             except Exception as error:  # whatever it is, the others go on
                 known = isinstance(error, UnequalError)
                 notes = " ".join(getattr(error, "__notes__", []))
@@ -519,26 +483,13 @@ def main() -> int:
                 results["failed"] += 1
             else:
                 results["equal"] += 1
-                befell.update(said.partition("(")[2].rpartition(")")[0].split("; "))
+                befell.update(blows)
+                said = f"{len(blows)} blows ({'; '.join(blows)}), ends {' '.join(codes)}"
                 shutil.rmtree(place)
             print(f"round {number}, {time.monotonic() - began:.0f} s: {said}", flush=True)
 
-    last = None if chosen.rounds is None else chosen.first + chosen.rounds
-    numbers = itertools.takewhile(
-        lambda number: last is None or number < last, itertools.count(chosen.first)
-    )
-    lock = threading.Lock()
-
-    def shared() -> Iterator[int]:
-        while True:
-            with lock:
-                number = next(numbers, None)
-            if number is None:
-                return
-            yield number
-
     with ThreadPoolExecutor(chosen.jobs) as pool:
-        for future in [pool.submit(rounds, shared()) for _ in range(chosen.jobs)]:
+        for future in [pool.submit(rounds, lane) for lane in range(chosen.jobs)]:
             future.result()
     print(json.dumps({**results, "blows": dict(befell.most_common())}, indent=2))
     if not results["failed"]:

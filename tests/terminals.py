@@ -22,11 +22,7 @@ class Terminal:
     def __init__(self, cwd: Path, *words: str, columns: int = 80, term: str = "xterm") -> None:
         self.said = b""
         environment = {
-            **{
-                name: value
-                for name, value in os.environ.items()
-                if name not in ("COLUMNS", "LINES")
-            },
+            **os.environ,
             "TERM": term,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PYTHONPATH": str(ROOT / "src"),

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
-from urllib.request import urlopen
 
 import pytest
 
 from tests import synthetic
+from tests.mlflow_server import mlflow_server
 from tests.ports import silent_port
 from tools.browser import CHROMIUM, Page, opened
 from wiring.config import OPS
@@ -38,10 +34,6 @@ def served(
     folder = tmp_path_factory.mktemp("served")
     (folder / "mlflow.db").write_bytes(empty_store.read_bytes())
     address = f"sqlite:///{folder}/mlflow.db"
-    environment = {
-        **os.environ,
-        **{"MLFLOW_BACKEND_STORE_URI": address, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-    }
     with pytest.MonkeyPatch.context() as patch, silent_port() as port:
         patch.setenv("MLFLOW_TRACKING_URI", address)
         patch.chdir(folder)
@@ -49,36 +41,8 @@ def served(
             one = synthetic.config(method=method, seed=seed, variant="slow")
             run = replay(synthetic.write_search(folder, one, synthetic.grows, noise=0.01))
         experiment = store.connect().get_run(run).info.experiment_id
-    with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "mlflow", "server", "--app-name", "wiring"),
-                *("--workers", "1", "--host", "127.0.0.1", "--port", str(port)),
-            ],
-            cwd=folder,
-            env=environment,
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        place = f"http://127.0.0.1:{port}"
-        _wait(place, server, folder / "server.log")
+    with mlflow_server(folder / "mlflow.db", port, "--app-name=wiring") as place:
         yield place, f"experiments/{experiment}/runs/{run}"
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _wait(place: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 600
-    while True:
-        try:
-            with urlopen(f"{place}/health", timeout=10):
-                return
-        except OSError:
-            assert server.poll() is None, log.read_text()
-            assert time.monotonic() < end, log.read_text()
-            time.sleep(0.2)
 
 
 @pytest.fixture(scope="module", params=[1400, 390])

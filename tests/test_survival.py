@@ -13,9 +13,8 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,9 @@ import pytest
 from typer.testing import CliRunner
 
 import wiring
+from tests.disks import fill, small_disk
 from tests.forks import FORKS, commands
+from tests.mlflow_server import mlflow_server
 from tests.ports import silent_port
 from tests.shared import once
 from wiring.cli import FAILED, app
@@ -448,32 +449,25 @@ def test_what_is_not_finite_keeps_what_was_recorded(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 400 KB; mounting it takes root."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(place)]
-    try:
-        done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    except OSError as error:
-        pytest.skip(str(error))
-    if done.returncode:
-        pytest.skip(done.stderr.strip())
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=False)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 400 KB."""
+    with small_disk(tmp_path / "disk", 400 * 1024) as fault:
+        if fault:
+            pytest.skip(fault)
+        yield tmp_path / "disk"
 
 
 @pytest.mark.parametrize("free", [0, 60_000, 130_000, 200_000])
-def test_a_full_disk_loses_nothing(data: Path, tmp_path: Path, small_disk: Path, free: int) -> None:
+def test_a_full_disk_loses_nothing(data: Path, tmp_path: Path, disk: Path, free: int) -> None:
     """Whatever write finds it full: one sentence, no half-written file, and it goes on later."""
     c = config(space={"cells": 1, "nodes": 2, "channels": 8}, train={"epochs": 4, "batch_size": 16})
     whole = finish(c, data, tmp_path / "whole")
-    ballast = small_disk / "ballast"
+    ballast = disk / "ballast"
     root = tmp_path / "full"
     root.mkdir()
     for name in ("out", "checkpoints"):
-        (small_disk / name).mkdir()
-    (root / "checkpoints").symlink_to(small_disk / "checkpoints")
+        (disk / name).mkdir()
+    (root / "checkpoints").symlink_to(disk / "checkpoints")
     with suppress(OSError):
         ballast.write_bytes(b"x" * (400 * 1024 - free - 8192))
     process = start(c, data, root)
@@ -484,7 +478,7 @@ def test_a_full_disk_loses_nothing(data: Path, tmp_path: Path, small_disk: Path,
         assert "no space left on the device" in said
     ballast.unlink()
     if process.exitcode:
-        for path in small_disk.rglob("*.pt"):
+        for path in disk.rglob("*.pt"):
             assert not path.name.startswith("."), "a temporary file was left"
         (root / "error").unlink()
         (root / "checkpoints").unlink()
@@ -506,11 +500,9 @@ class FullAtClose:
         fault, close = self, TrajectoryWriter.close
 
         def full(self: TrajectoryWriter, *words: Any) -> None:
-            with (fault.disk / "ballast").open("wb", buffering=0) as ballast:
-                with suppress(OSError):
-                    while True:
-                        ballast.write(bytes(4096))
-                ballast.truncate(max(0, ballast.tell() - fault.free))
+            ballast = fault.disk / "ballast"
+            fill(ballast)
+            os.truncate(ballast, max(0, ballast.stat().st_size - fault.free))
             self._path = fault.disk / "out"
             close(self, *words)
 
@@ -519,63 +511,33 @@ class FullAtClose:
 
 @pytest.mark.parametrize("free", [0, 4096, 12288])
 def test_a_disk_that_is_full_when_the_trajectory_is_written(
-    data: Path, tmp_path: Path, small_disk: Path, free: int
+    data: Path, tmp_path: Path, disk: Path, free: int
 ) -> None:
     """The last checkpoint is still there, nothing half-written is, and it goes on later."""
     c, root = config(), tmp_path / "full"
-    said = failed(c, data, root, FullAtClose(small_disk, free))
+    said = failed(c, data, root, FullAtClose(disk, free))
     assert "no space left on the device" in said
-    assert [path.name for path in small_disk.iterdir()] == ["ballast"]
+    assert [path.name for path in disk.iterdir()] == ["ballast"]
     assert list((root / "checkpoints").glob("*.pt"))
     (root / "error").unlink()
     assert files(finish(c, data, root)) == files(finish(c, data, tmp_path / "whole"))
 
 
 def test_tables_that_find_no_space_leave_the_old_ones(
-    data: Path, tmp_path: Path, small_disk: Path
+    data: Path, tmp_path: Path, disk: Path
 ) -> None:
     """Parquet's own writer names no file in its error."""
     finish(config(), data, tmp_path / "search")
-    out = small_disk / "tables"
+    out = disk / "tables"
     words = ["dynamics", str(tmp_path / "search/out"), f"--out={out}"]
     assert CliRunner().invoke(app, words).exit_code == 0
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    with (small_disk / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
-        while True:
-            ballast.write(bytes(4096))
+    fill(disk / "ballast")
     done = CliRunner().invoke(app, words)
     assert done.exit_code == FAILED
     assert "no space left on the device" in done.output
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
-    assert {path.name for path in small_disk.iterdir()} == {"tables", "ballast"}
-
-
-@contextmanager
-def mlflow_server(root: Path, port: int) -> Iterator[str]:
-    """MLflow's own server; killed at the end, as a machine that fails."""
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "mlflow", "server", "--host=127.0.0.1", f"--port={port}"),
-            *("--workers=1", f"--backend-store-uri=sqlite:///{root}/server.db"),
-            f"--artifacts-destination={root}/artifacts",
-        ],
-        # Its workers for jobs of other kinds take a while to start, and are not needed.
-        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        while process.poll() is None:
-            with suppress(OSError), urllib.request.urlopen(f"{address}/health", timeout=10):
-                break
-            time.sleep(0.1)
-        assert process.poll() is None, "the server ended"
-        yield address
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    assert {path.name for path in disk.iterdir()} == {"tables", "ballast"}
 
 
 class Tracked:
@@ -611,7 +573,7 @@ def test_a_server_that_dies_under_a_search_is_given_the_rest_later(
     c, root = config(), tmp_path / "tracked"
     with silent_port() as port:
         pass  # held no longer
-    with mlflow_server(tmp_path, port) as address:
+    with mlflow_server(tmp_path / "server.db", port) as address:
         process = start(c, data, root, Tracked(address))
         while not (root / "waits").exists():
             assert process.exitcode is None
@@ -623,7 +585,7 @@ def test_a_server_that_dies_under_a_search_is_given_the_rest_later(
     process.join(300)
     assert process.exitcode == 0
     trajectory = Trajectory.read(root / "out")
-    with mlflow_server(tmp_path, port) as address:
+    with mlflow_server(tmp_path / "server.db", port) as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         replay(root / "out")
         client = MlflowClient(address)

@@ -27,7 +27,7 @@ from tests import forks
 from tests.code_edits import METHOD, ROLES, other_layout, other_meaning, other_words
 from tests.code_edits import edited as changed
 from tests.ports import answers, other_addresses, silent_port
-from tests.shared import once
+from tests.shared import copied, once
 from wiring.config import load_scale
 from wiring.figures.catalogue import of_study, paths_of
 from wiring.trajectory import Trajectory
@@ -114,13 +114,7 @@ def first_of(experiment: str) -> str:
 def copy(place: Path) -> Path:
     """A copy of the repository without results, with what Numba has compiled of it."""
     forks.begin()
-    place.mkdir(parents=True)
-    ignore = shutil.ignore_patterns("*.pyc")
-    for name in PARTS:
-        if (ROOT / name).is_dir() and not (ROOT / name).is_symlink():
-            shutil.copytree(ROOT / name, place / name, ignore=ignore)
-        else:
-            shutil.copy2(ROOT / name, place / name, follow_symlinks=False)
+    copied(ROOT, PARTS, place, "*.pyc")
     return place
 
 
