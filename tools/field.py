@@ -9,7 +9,6 @@ import re
 import sys
 from pathlib import Path
 
-from wiring.claims.answers import moved
 from wiring.claims.judgement import read
 from wiring.dynamics import Dynamics
 from wiring.report.field import field, markdown
@@ -23,9 +22,8 @@ def table(results: Path) -> str:
     homes = sorted((results / "experiments").iterdir())
     searches = Dynamics.read(*(home / "tables" for home in homes), tables=("searches",)).searches
     learning = searches[searches["alpha_learns"]]
-    silent = {str(name) for name, seeds in learning.groupby("condition") if not moved(seeds)}
     verdicts = read(*(home / "claims.json" for home in homes)).verdicts
-    return markdown(field(verdicts, sorted(learning["method"].unique()), CLAIMS), silent)
+    return markdown(field(verdicts, sorted(learning["method"].unique()), CLAIMS))
 
 
 def main(results: Path, page: Path) -> None:

@@ -14,9 +14,11 @@ REST = 75.0
 """Seconds that data, tables, figures and pages take."""
 START = 8.0
 """Seconds that a job takes beside its searches."""
-FEWEST, MOST = 300, 2340
-"""Steps of a search. By fewer little moves; at a rate of 0.01 so many are the displacement of the
-published single-level searches (78,000 steps at 3e-4)."""
+FEWEST, MOST = 400, 2340
+"""Steps of a search. At a rate of 0.01 fewer are less than the displacement of the published
+bi-level searches (13,000 steps at 3e-4); so many are that of the single-level ones (78,000)."""
+BI = 2 * FEWEST
+"""Steps of a bi-level search that single-level searches may take minutes from."""
 SEEDS = (5, 4, 3)
 """Seeds that are tried, the most first, if nobody says how many."""
 
@@ -46,14 +48,16 @@ class Plan(NamedTuple):
     """What was chosen.
 
     Attributes:
-        epochs: by level: as many as give every search the same steps, to a whole epoch.
+        epochs: by level, whole ones.
         seeds: of each condition.
         seconds: that the whole is expected to take, without the plan itself.
+        missing: levels whose searches end before alpha's published displacement.
     """
 
     epochs: dict[Level, int]
     seeds: int
     seconds: float
+    missing: tuple[Level, ...] = ()
 
 
 def makespan(seconds: Sequence[float], cores: int) -> float:
@@ -76,7 +80,9 @@ def plan(
     cores: int,
     seeds: int | None = None,
 ) -> Plan:
-    """The longest searches that fit, for as many seeds as leave them long enough.
+    """As many seeds as reach alpha's published displacement, then bi-level searches as long as fit.
+
+    Where not even the fewest seeds get there single-level, all searches are as long as fits.
 
     Args:
         timings: of each condition.
@@ -89,27 +95,31 @@ def plan(
         InputError: the minutes are too few; says how many would do.
     """
 
-    def epochs(steps: int) -> dict[Level, int]:
-        return {level: -(-steps // count) for level, count in steps_an_epoch.items()}
+    def epochs(single: int, bi: int) -> dict[Level, int]:
+        steps: dict[Level, int] = {"single": single, "bi": bi}
+        return {level: -(-steps[level] // count) for level, count in steps_an_epoch.items()}
 
-    def seconds(steps: int, count: int) -> float:
-        length = epochs(steps)
+    def seconds(single: int, bi: int, count: int) -> float:
+        length = epochs(single, bi)
         jobs = [
             START + count * timing.seconds(length[level] * steps_an_epoch[level], length[level])
             for (_, level), timing in timings.items()
         ]
         return (REST + makespan(jobs, cores)) / SHARE
 
-    for count in SEEDS if seeds is None else (seeds,):
-        if seconds(FEWEST, count) <= 60 * minutes:
-            low, high = FEWEST, MOST
-            while low < high:
-                middle = (low + high + 1) // 2
-                low, high = (
-                    (middle, high) if seconds(middle, count) <= 60 * minutes else (low, middle - 1)
-                )
-            return Plan(epochs(low), count, seconds(low, count))
-    enough = -(-seconds(FEWEST, count) // 60)
+    def fits(single: int, bi: int, count: int) -> bool:
+        return seconds(single, bi, count) <= 60 * minutes
+
+    counts = SEEDS if seeds is None else (seeds,)
+    for count in counts:
+        if fits(MOST, BI, count):
+            bi = max(steps for steps in range(BI, MOST + 1) if fits(MOST, steps, count))
+            return Plan(epochs(MOST, bi), count, seconds(MOST, bi, count), ())
+    for count in counts:
+        if fits(FEWEST, FEWEST, count):
+            both = max(steps for steps in range(FEWEST, MOST + 1) if fits(steps, steps, count))
+            return Plan(epochs(both, both), count, seconds(both, both, count), ("single",))
+    enough = -(-seconds(FEWEST, FEWEST, count) // 60)
     raise InputError(
         f"--minutes: {minutes:g} are too few for {len(timings)} conditions of {count} seeds and "
         f"{FEWEST} steps on {cores} cores, expected {enough:.0f} or more (or fewer methods, or "

@@ -75,12 +75,20 @@ def planned(
         f"minutes on {budget.cores} cores"
     )
     log.info("%s: %s", name, said)
+    short = [
+        f"{level}-level searches end before alpha's published displacement, so nothing will be "
+        "concluded from their outcomes: more minutes, fewer methods or smaller data may do"
+        for level in chosen.missing
+    ]
+    for each in short:
+        log.warning("%s: %s", name, each)
     path = FOLDER / f"{name}.yaml"
     text = written(
         design(name, methods, against, data, batch, chosen),
         (
             "yaml-language-server: $schema=../config/schema.json",
             f"Written by `wiring audit`: {said}.",
+            *(f"{each[0].upper()}{each[1:]}." for each in short),
             f"Yours to edit; then `snakemake --config scale={path.as_posix()}`.",
         ),
     )

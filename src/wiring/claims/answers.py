@@ -1,7 +1,7 @@
 """A method's answers to the questions that the paper leaves to future methods.
 
 What its mathematics says (:class:`wiring.methods.charge.Charge`) stands beside what its searches
-did. Of searches that barely moved alpha nothing is said.
+did. Of searches that are unfinished (:mod:`wiring.dynamics.readings`) nothing is said.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from wiring.claims.interval import interval
+from wiring.claims.unfinished import unfinished
 from wiring.methods.charge import EXACT, Charge
-from wiring.patterns.charge import WALK
 
 NOTHING = "nothing can be said"
 LITTLE = 0.05
@@ -70,20 +70,19 @@ class Answer:
     lines: tuple[Line, ...]
 
 
-def moved(seeds: pd.DataFrame) -> bool:
-    """Whether the searches of a condition took P(none) beyond the noise of its start."""
-    return bool(seeds["none_walk"].median() >= WALK)
-
-
-def answers(charge: Charge, searches: pd.DataFrame, confidence: float) -> tuple[Answer, ...]:
+def answers(
+    charge: Charge, searches: pd.DataFrame, readings: pd.DataFrame, confidence: float
+) -> tuple[Answer, ...]:
     """Answer the four questions for one method.
 
     Args:
         charge: what its alpha answers to.
         searches: its rows of the searches table; those whose alpha rests are left out.
+        readings: the readings table, of these or of more searches.
         confidence: coverage of the intervals.
     """
     learning = searches[searches["alpha_learns"] & (searches["edges_free"] > 0)]
+    silent = unfinished(readings)
 
     def answer(
         question: str, design: str, say: _Say, rows: pd.DataFrame, by_design: str = ""
@@ -93,8 +92,8 @@ def answers(charge: Charge, searches: pd.DataFrame, confidence: float) -> tuple[
             first = seeds.iloc[0]
             parts = (f"{first['level']}-level", first["dataset"], first["variant"])
             # What a path hands on does not depend on alpha.
-            speaks = say is _paths or moved(seeds)
-            word, sentence = say(seeds, confidence) if speaks else _barely(seeds)
+            why = None if say is _paths else silent.get(str(condition))
+            word, sentence = (NOTHING, f"{why}.") if why else say(seeds, confidence)
             lines.append(Line(str(condition), ", ".join(filter(None, parts)), word, sentence))
         words = {line.word for line in lines if line.word != NOTHING}
         word = NOTHING if not words else words.pop() if len(words) == 1 else "it depends"
@@ -152,14 +151,6 @@ def _ends(charge: Charge) -> str:
             "kept edge is a place to rest."
         )
     return f"The law does not say where it rests: {charge.reason}."
-
-
-def _barely(seeds: pd.DataFrame) -> tuple[str, str]:
-    walk = seeds["none_walk"].median()
-    return NOTHING, (
-        f"P(none) stayed within the noise of its start: {walk:.2g} times what a walk without "
-        f"direction gives, and {WALK:g} is asked for. More epochs, or a larger alpha.lr, may do."
-    )
 
 
 def mean_of(seeds: pd.DataFrame, statistic: str, confidence: float) -> Mean | None:

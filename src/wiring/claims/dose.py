@@ -13,9 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import least_squares
 from scipy.special import expit
-from scipy.stats import rankdata
 
 from wiring.claims.interval import interval, leaves_out_zero
 from wiring.config.space import EdgeClass
@@ -121,6 +119,8 @@ def fits(searches: pd.DataFrame, confidence: float) -> list[Fit]:
 
 def logistic(dose: Array, probability: Array) -> tuple[float, float]:
     """Start and slope of the logistic curve of least squares."""
+    from scipy.optimize import least_squares  # half a second, which pages need not wait for
+
     end = np.clip(probability.mean(), 1e-3, 1 - 1e-3)
 
     def steepness(at: Array) -> Array:
@@ -194,7 +194,7 @@ def _residuals(methods: Any, dose: Array, seen: Array, confidence: float) -> lis
 def _rank_correlation(first: Array, second: Array) -> float:
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan")
-    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
+    return float(np.corrcoef(pd.Series(first).rank(), pd.Series(second).rank())[0, 1])
 
 
 def _tails(confidence: float) -> tuple[float, float]:

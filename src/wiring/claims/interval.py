@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 FEW_SEEDS = 5
 """With fewer seeds a bootstrap has too few distinct resamples to cover 95%."""
@@ -37,6 +36,8 @@ def interval(
     Returns:
         Lower end, upper end, method, and a note on how far it can be trusted.
     """
+    from scipy import stats  # a second, which pages of what was judged need not wait for
+
     sample = np.asarray(values, dtype=np.float64)
     count = len(sample)
     if count < 2:

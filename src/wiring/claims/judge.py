@@ -12,6 +12,7 @@ import numpy as np
 from wiring.claims.interval import IntervalMethod, interval
 from wiring.claims.power import detectable
 from wiring.claims.thresholds import threshold_of
+from wiring.claims.unfinished import why_unfinished
 from wiring.config import ClaimsConfig
 from wiring.dynamics import Dynamics
 from wiring.dynamics.identity import IDENTITY
@@ -140,11 +141,8 @@ def _verdict(claim: Claim, config: ClaimsConfig, members: list[dict[Any, Any]]) 
     sign = 1 if claim.side == "above" else -1
     first = rows[0]
     verdict = _side(claim, low, high, threshold)
-    unfinished = [row for row in members if row["unfinished"]]
-    if unfinished:
+    if told := why_unfinished(members):
         verdict = "unfinished"
-        told = f"{len(unfinished)} of {len(members)} searches are unfinished: seed "
-        told += f"{unfinished[0]['seed']}: {unfinished[0]['unfinished']}"
         note = f"{told}; {note}" if note else told
     return Verdict(
         claim=claim.id,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from wiring.claims.answers import moved
 from wiring.claims.contrasts import COMPARED
 from wiring.claims.interval import IntervalMethod, interval, leaves_out_zero
+from wiring.claims.unfinished import unfinished
 from wiring.config import AuditConfig
 from wiring.patterns import STATISTICS
 
@@ -56,16 +56,20 @@ class Difference:
     note: str
 
 
-def differences(audit: AuditConfig, confidence: float, searches: pd.DataFrame) -> list[Difference]:
+def differences(
+    audit: AuditConfig, confidence: float, searches: pd.DataFrame, readings: pd.DataFrame
+) -> list[Difference]:
     """Hold each audited method against each other one, wherever both have run.
 
-    What alpha made of the wiring is left out where neither moved it beyond noise.
+    What alpha made of the wiring is left out where a search of either is unfinished.
 
     Args:
         audit: which are held against which.
         confidence: coverage of the intervals.
         searches: the searches table.
+        readings: the readings table.
     """
+    silent = unfinished(readings)
     learning = searches[searches["alpha_learns"]]
     columns = [name for name in COMPARED if name in learning]
     found = []
@@ -80,7 +84,8 @@ def differences(audit: AuditConfig, confidence: float, searches: pd.DataFrame) -
                 if method in tables and other in tables:
                     table = tables[method] - tables[other]
                     pairs = {"method": method, "other": other, **names}
-                    speak = any(moved(group[group["method"] == one]) for one in (method, other))
+                    both = group[group["method"].isin((method, other))]
+                    speak = silent.keys().isdisjoint(both["condition"])
                     found += [
                         _difference(pairs, name, table[name].dropna(), confidence)
                         for name in columns

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import optimize, stats
 
 POWER = 0.8
 """The probability with which an effect is to be seen (Cohen 1988, section 2.4)."""
@@ -33,6 +32,8 @@ def detectable(values: Sequence[float], low: float | None, high: float | None) -
     Returns:
         The distance, in the statistic's units; None where there is no interval or no spread.
     """
+    from scipy import optimize, stats  # a second, which pages of what was judged need not wait for
+
     sample = np.asarray(values, dtype=np.float64)
     if low is None or high is None or len(sample) < 2 or np.ptp(sample) == 0:
         return None

@@ -1,4 +1,4 @@
-"""Charge: does `none` follow what an edge is charged, and is there anything to be said at all?"""
+"""Charge: does `none` follow what an edge is charged?"""
 
 from __future__ import annotations
 
@@ -7,23 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wiring.patterns.pattern import Claim, Pattern, Statistic, Threshold, Value
-from wiring.patterns.readings import Array, field, free_places, mean, none_probability
+from wiring.patterns.readings import field, free_places, mean, none_probability
 from wiring.patterns.scopes import learns
 
 if TYPE_CHECKING:
     from wiring.trajectory import Trajectory
 
-WALK = 2.0
-"""Displacement in units of a walk without direction; below it nothing can be said."""
-
 
 def measure(trajectory: Trajectory) -> dict[str, Value]:
-    """What an edge is charged against what `none` gains there; paths; cells; displacement."""
+    """What an edge is charged against what `none` gains there; paths; cells; curvature."""
     return {
         "none_follows_charge": _follows(trajectory),
         "path_share": _path_share(trajectory),
         "alignment": _alignment(trajectory),
-        "none_walk": _walk(trajectory),
         "curvature": _curvature(trajectory),
     }
 
@@ -68,20 +64,6 @@ def _alignment(trajectory: Trajectory) -> float:
     return mean(np.concatenate(cosines)) if cosines else float("nan")
 
 
-def _walk(trajectory: Trajectory) -> float:
-    split, rate = trajectory.config.learning_split, trajectory.config.alpha.lr
-    none: Array = none_probability(trajectory)[:, free_places(trajectory)]
-    steps = trajectory.column("step", split).astype(np.float64)
-    if len(steps) < 2 or not none.size or rate == 0:
-        return float("nan")
-    start, ops = none[0], len(trajectory.shape.ops)
-    # P changes by P (1 - P) times alpha of none less the mean of the others.
-    one = start * (1 - start) * np.sqrt(ops / max(ops - 1, 1))
-    noise = rate * np.sqrt(steps[1:] - steps[0])[:, None] * one
-    away = np.sqrt(((none[1:] - start) ** 2).mean(axis=1) / (noise**2).mean(axis=1))
-    return float(away.max())
-
-
 def _curvature(trajectory: Trajectory) -> float:
     values = trajectory.column("curvature", trajectory.config.learning_split, "epochs")
     there = values[~np.isnan(values)]
@@ -96,10 +78,6 @@ PATTERN = Pattern(
         "An edge's credit is what it is charged for what it takes. A method that is charged for "
         "this and for nothing else lets none gain where credit is above 0. A method that is also "
         "charged for what it does not take need not: no law binds those costs.",
-        "Nothing can be said of a search whose P(none) stayed within the noise of its start. An "
-        "optimizer like Adam moves alpha by about its rate a step; were each step's direction a "
-        "fair coin's, alpha would be rate x sqrt(steps) away. Displacement is given in units of "
-        f"what that makes of P(none); below {WALK:g} it is no more than such a walk.",
     ),
     statistics=(
         Statistic(
@@ -119,12 +97,6 @@ PATTERN = Pattern(
             "alignment",
             "cosine between the costs of two cells, mean over pairs of cells and windows "
             "(Lambda-DARTS, arXiv:2210.07998); undefined with one cell",
-        ),
-        Statistic(
-            "none_walk",
-            "largest displacement of P(none) since the first window, root mean square over the "
-            "free edges, in units of that of a walk without direction: rate x sqrt(steps) in alpha",
-            of_alpha=True,
         ),
         Statistic(
             "curvature",
@@ -155,7 +127,6 @@ PATTERN = Pattern(
         "none_follows_charge",
         "path_share",
         "alignment",
-        "none_walk",
         "curvature",
     ),
 )

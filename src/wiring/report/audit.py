@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from wiring.claims.answers import Answer, answers, moved
+from wiring.claims.answers import Answer, answers
 from wiring.claims.judgement import read
 from wiring.claims.paired import differences
 from wiring.config import AuditConfig, ScaleConfig
@@ -18,7 +18,7 @@ from wiring.methods import charge
 from wiring.methods.charge import Charge
 from wiring.patterns import CLAIMS
 from wiring.report.embed import source
-from wiring.report.field import field, of_alpha
+from wiring.report.field import field
 from wiring.report.write import render
 
 LAWS = tuple(claim.id for claim in CLAIMS.values() if claim.law)
@@ -29,6 +29,7 @@ class _Made(NamedTuple):
     """What an audit's searches made, read once."""
 
     searches: pd.DataFrame
+    readings: pd.DataFrame
     charges: dict[str, Charge]
     answers: dict[str, tuple[Answer, ...]]
 
@@ -61,8 +62,6 @@ def write_audit(scale: ScaleConfig, results: Path, out: Path, *, standalone: boo
     found = read(*(home / "claims.json" for home in _homes(scale, results)))
     methods = (*audit.methods, *audit.against)
     own = made.searches[made.searches["method"].isin(methods)]
-    learning = own[own["alpha_learns"]]
-    silent = {name for name, seeds in learning.groupby("condition") if not moved(seeds)}
     render(
         "audit.html.j2",
         out,
@@ -71,14 +70,12 @@ def write_audit(scale: ScaleConfig, results: Path, out: Path, *, standalone: boo
         methods=methods,
         charges=made.charges,
         answers=made.answers,
-        silent=silent,
-        of_alpha=of_alpha,
         table=field(found.verdicts, methods),
         claims=found.claims,
         meanings=MEANINGS,
         laws=[row for row in found.verdicts if row.claim in LAWS and row.method in methods],
         causes=[row for row in found.verdicts if row.claim in CAUSES],
-        differences=differences(audit, scale.claims.confidence, own),
+        differences=differences(audit, scale.claims.confidence, own, made.readings),
         courses=source(results / "courses.svg", out, standalone),
         facts=_facts(own),
     )
@@ -97,18 +94,21 @@ def _homes(scale: ScaleConfig, results: Path) -> list[Path]:
 def _made(scale: ScaleConfig, results: Path) -> _Made:
     audit = _audit(scale)
     tables = [home / "tables" for home in _homes(scale, results)]
-    searches = Dynamics.read(*tables, tables=("searches",)).searches
+    dynamics = Dynamics.read(*tables, tables=("searches", "readings"))
+    searches, readings = dynamics.searches, dynamics.readings
     charges = charge.read(results / "charges.json")
     methods = (*audit.methods, *audit.against)
     if missing := [method for method in methods if method not in charges]:
         raise InputError(f"{results / 'charges.json'}: lacks {', '.join(missing)}")
     return _Made(
         searches,
+        readings,
         charges,
         {
             method: answers(
                 charges[method],
                 searches[searches["method"] == method],
+                readings,
                 scale.claims.confidence,
             )
             for method in methods
@@ -126,7 +126,7 @@ def _facts(searches: pd.DataFrame) -> list[dict[str, object]]:
             "accuracy": seeds["test_accuracy"].mean(),
             "positive": seeds["positive_share"].mean(),
             "alignment": seeds["alignment"].mean(),
-            "walk": seeds["none_walk"].median(),
+            "displacement": seeds["displacement"].median(),
             "seconds": seeds["seconds"].sum(),
         }
         for condition, seeds in searches.groupby("condition")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from wiring.claims.judge import Verdict, of_the_end
-from wiring.patterns import CLAIMS, STATISTICS
 
 PATTERNS_SHOWN = ("P1", "P2", "P2-shape", "P3", "M-charge")
 """Claims of what alpha makes of the wiring, in the order of the columns."""
@@ -31,11 +30,6 @@ class Field(NamedTuple):
 
     columns: tuple[Column, ...]
     rows: dict[str, tuple[Verdict | None, ...]]
-
-
-def of_alpha(claim: str) -> bool:
-    """Whether a claim is of what alpha made of the wiring: nothing where it barely moved."""
-    return STATISTICS[CLAIMS[claim].statistic].of_alpha
 
 
 def field(
@@ -64,18 +58,16 @@ def field(
     return Field(columns, rows)
 
 
-def markdown(table: Field, silent: Collection[str] = ()) -> str:
+def markdown(table: Field) -> str:
     """The table for a page in Markdown.
 
     Args:
         table: what was judged.
-        silent: conditions of which nothing can be said.
     """
     heads = [" ".join(filter(None, column)) for column in table.columns]
     lines = [f"| method | {' | '.join(heads)} |", f"| --- |{' --- |' * len(heads)}"]
     for method, verdicts in table.rows.items():
-        cells = [_cell(verdict, silent) for verdict in verdicts]
-        lines.append(f"| {method} | {' | '.join(cells)} |")
+        lines.append(f"| {method} | {' | '.join(map(_cell, verdicts))} |")
     return "\n".join(lines) + "\n"
 
 
@@ -83,11 +75,9 @@ def _column(verdict: Verdict) -> Column:
     return Column(verdict.claim, verdict.level, verdict.dataset, verdict.variant)
 
 
-def _cell(verdict: Verdict | None, silent: Collection[str]) -> str:
+def _cell(verdict: Verdict | None) -> str:
     if verdict is None:
         return ""
-    if verdict.condition in silent and of_alpha(verdict.claim):
-        return "nothing can be said"
     ends = (verdict.low, verdict.high)
     interval = "" if None in ends else f" ({ends[0]:.2g} to {ends[1]:.2g})"
     return f"{verdict.effect:.2g}{interval}, {verdict.verdict}"

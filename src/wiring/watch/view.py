@@ -143,9 +143,12 @@ def _rank(condition: list[Followed]) -> tuple[int, float]:
 
 
 def _last(one: Followed) -> tuple[str, str]:
-    """Kept edges and gap, as a search said them last."""
+    """Kept edges, where alpha learns, and gap, as a search said them last."""
     said = one.standing
-    return (f"{said.kept}/{said.edges}", f"{said.gap:+.3f}") if said else ("", "")
+    if said is None:
+        return "", ""
+    kept = f"{said.kept}/{said.edges}" if one.config.alpha.lr else "-"
+    return kept, f"{said.gap:+.3f}"
 
 
 def _own(one: Followed) -> str:
