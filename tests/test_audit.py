@@ -23,9 +23,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tests import synthetic
+from tests.looks import looked_at
 from tests.synthetic import fails, grows, stays, write_search
 from tests.terminals import Terminal
 from tools import field as tools_field
+from tools.browser import CHROMIUM
 from wiring.audit import budget
 from wiring.audit.budget import Timing, makespan, plan
 from wiring.audit.design import METHODS, data_of, design, written
@@ -416,6 +418,16 @@ def test_the_page_says_what_and_why(study: tuple[ScaleConfig, Path]) -> None:
     for link in re.findall(r'href="([^"#]+)', page):
         assert link == "index.html" or link.startswith("experiments/")
     assert audit_lines(scale, root)[3] == "dsnas: Does a bi-level search keep an edge? no"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.parametrize("width", [1400, 390])
+def test_a_browser_cuts_nothing(study: tuple[ScaleConfig, Path], width: int) -> None:
+    scale, root = study
+    write_audit(scale, root, root / "seen.html")
+    texts, wrong = looked_at(root / "seen.html", width)
+    assert texts > 100
+    assert wrong == []
 
 
 def test_the_figure_has_a_line_a_method(study: tuple[ScaleConfig, Path]) -> None:

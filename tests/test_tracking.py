@@ -30,7 +30,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests import synthetic
+from tests.looks import looked_at
 from tests.ports import silent_port
+from tools.browser import CHROMIUM
 from wiring.config import OPS, SearchConfig, SpaceConfig
 from wiring.dynamics import Dynamics
 from wiring.dynamics.metrics import HEADLINES
@@ -656,6 +658,18 @@ def test_links_lead_to_the_runs_of_the_store_at_hand(project: Path) -> None:
         store.connect().delete_run(run_id)
     write_links(results)
     assert "0 searches" in (results / "runs.html").read_text()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.parametrize("width", [1400, 390])
+def test_a_browser_cuts_nothing_of_the_links(project: Path, width: int) -> None:
+    replay(write(project / "t", config_for()))
+    results = project / "test"
+    results.mkdir()
+    write_links(results)
+    texts, wrong = looked_at(results / "runs.html", width)
+    assert texts >= 5  # two headings, what it is in pieces, a link
+    assert wrong == []
 
 
 def test_figures_are_shown_with_the_searches_of_their_condition(project: Path) -> None:
