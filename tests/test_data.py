@@ -287,6 +287,7 @@ def test_manifest_states_the_content(tmp_path: Path) -> None:
 @given(
     test=st.floats(0.1, 0.9),
     kept=st.none() | st.integers(60, 170),
+    kept_test=st.none() | st.integers(30, 170),
     search=st.floats(0.25, 0.75),
     noise=st.floats(0, 0.99),
     seed=st.integers(0, 2**40),
@@ -295,6 +296,7 @@ def test_splits_are_disjoint_stratified_and_the_noise_exact(
     tmp_path_factory: pytest.TempPathFactory,
     test: float,
     kept: int | None,
+    kept_test: int | None,
     search: float,
     noise: float,
     seed: int,
@@ -303,6 +305,7 @@ def test_splits_are_disjoint_stratified_and_the_noise_exact(
     config = digits(
         test_fraction=test,
         train_samples=kept,
+        test_samples=kept_test,
         validation_fraction=search,
         label_noise=noise,
         split_seed=seed,
@@ -314,8 +317,9 @@ def test_splits_are_disjoint_stratified_and_the_noise_exact(
     train = torch.from_numpy(pq.read_table(out / "train.parquet")["index"].to_numpy().copy())
     held = torch.from_numpy(pq.read_table(out / "test.parquet")["index"].to_numpy().copy())
     assert len({*train.tolist(), *held.tolist()}) == len(train) + len(held)
-    assert len(held) == round(test * 1797)
-    assert len(train) == (kept or 1797 - len(held))
+    held_out = round(test * 1797)
+    assert len(held) == (kept_test or held_out)
+    assert len(train) == (kept or 1797 - held_out)
     assert len(train) - int((~data.validation_mask).sum()) == round(search * len(train))
     assert data.train_clean_labels.tolist() == target[train].tolist()
 
@@ -324,8 +328,9 @@ def test_splits_are_disjoint_stratified_and_the_noise_exact(
         expected = torch.bincount(whole, minlength=10) * len(part) / len(whole)
         assert ((torch.bincount(part, minlength=10) - expected).abs() < 1).all()
 
-    shares(target, data.test_labels)
-    if kept is not None:
+    if kept_test is None:
+        shares(target, data.test_labels)
+    if kept is not None and kept_test is None:
         rest = torch.ones(1797, dtype=torch.bool)
         rest[held] = False
         shares(target[rest], data.train_clean_labels)
@@ -368,6 +373,8 @@ def test_noise_seed_changes_labels_only_and_split_seed_the_splits(tmp_path: Path
             {"validation_fraction": 0.001},
             r"d\.validation_fraction: splits 1438 samples into 1 and 1437",
         ),
+        ({"test_samples": 360}, r"d\.test_samples: 360 is impossible, .* 10 .* to 359"),
+        ({"test_samples": 9}, r"d\.test_samples: 9 is impossible"),
         ({"train_samples": 10}, r"d\.validation_fraction: splits 10 samples into 5 and 5"),
     ],
 )

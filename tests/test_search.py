@@ -798,6 +798,14 @@ def test_the_largest_eigenvalue_of_a_quadratic(seed: int) -> None:
     assert found == pytest.approx(float(torch.linalg.eigvalsh(matrix)[-1]), rel=1e-2, abs=1e-3)
 
 
+def test_a_flat_loss_has_no_curvature(dataset: Dataset) -> None:
+    """Where there is nothing to choose the Hessian is 0, and Lanczos's method would not begin."""
+    space = {"cells": 1, "nodes": 1, "channels": 2, "ops": ["sep_conv_3x3"]}
+    c = config(space=space, train={"epochs": 1, "batch_size": 16, "curvature_every": 1})
+    rows = [row.values for row in Search(c, dataset, CPU).run_epoch()]
+    assert [row["curvature"] for row in rows if np.isfinite(row.get("curvature", np.nan))] == [0]
+
+
 def test_curvature_equals_the_hessian_of_plain_autograd(dataset: Dataset) -> None:
     changes = {"space": {"cells": 1, "nodes": 2, "channels": 2}, "method": "darts", "level": "bi"}
     c = config(**changes, train={"epochs": 2, "batch_size": 16, "curvature_every": 2})

@@ -54,7 +54,7 @@ def kept(source: Source, cache: Path) -> Content:
             assert samples.labels.shape == samples.images.shape[:1]
             assert set(samples.labels.tolist()) <= set(range(facts.classes))
     assert facts.samples == len(content.train.labels)
-    assert facts.tested == (content.test is not None)
+    assert facts.test_samples == (0 if content.test is None else len(content.test.labels))
     assert facts.classes == len(content.classes)
     assert str(cache) not in json.dumps(content.origin)
     return content

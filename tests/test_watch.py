@@ -25,9 +25,10 @@ from wiring.cli import app
 from wiring.config import DatasetConfig, ScaleConfig, load_scale
 from wiring.data.prepare import prepare
 from wiring.job.progress import FORMAT, Said, Standing, clock
+from wiring.provenance import search_digest
 from wiring.trajectory import Trajectory
 from wiring.watch.left import seconds_left, work
-from wiring.watch.state import SILENT, State, Study, code_of
+from wiring.watch.state import SILENT, State, Study
 from wiring.watch.view import Size, ended, frame, headline
 
 ROOT = Path(__file__).parents[1]
@@ -160,7 +161,7 @@ class Place:
         path.parent.mkdir(parents=True, exist_ok=True)
         made = {
             "config_sha256": config.digest,
-            "code_sha256": code_of(config.method),
+            "code_sha256": search_digest(config.method),
             "seconds": seconds,
         }
         path.write_text(json.dumps({**made, **changes}))
@@ -273,13 +274,6 @@ def test_what_another_version_left_is_to_come(place: Place, changes: dict[str, A
     place.done(S0)
     study.look(NOW)
     assert states(study) == [State.DONE, State.TO_COME]
-
-
-def test_the_code_is_what_a_manifest_names() -> None:
-    from wiring.job.run import identity
-
-    search = next(iter(load_scale(ROOT / "config/smoke.yaml").searches().values()))
-    assert identity(search, {"files": {}})["code"] == code_of(search.method)
 
 
 def test_failed_searches_are_named_and_the_others_go_on(place: Place) -> None:

@@ -49,6 +49,7 @@ class DatasetConfig(FileModel):
         shrink: side of the blocks of pixels whose mean becomes one pixel.
         test_fraction: share held out for testing, for a source without a test set of its own.
         train_samples: keep only this many training samples (stratified); all when absent.
+        test_samples: likewise of the test samples, on which each epoch ends.
         label_noise: share of training labels replaced by another class, drawn uniformly.
         validation_fraction: share of the training set that a bi-level search gives to alpha.
         split_seed: seed of the test, subsample and validation splits.
@@ -61,6 +62,7 @@ class DatasetConfig(FileModel):
     shrink: Annotated[int, Field(ge=1, le=256)] = 1
     test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     train_samples: PositiveInt | None = None
+    test_samples: PositiveInt | None = None
     label_noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.5
     split_seed: NonNegativeInt = 0

@@ -60,9 +60,9 @@ def prepare(
     field = f"datasets.{out.name}"
     opened = open_source(config, source)
     check_dataset(config, field, opened.facts())  # before a download, not after it
-    # One seed, three independent splits and an order.
-    seeds = np.random.SeedSequence(config.split_seed).generate_state(4).tolist()
-    test_seed, keep_seed, search_seed, order_seed = seeds
+    # One seed, four independent splits and an order.
+    seeds = np.random.SeedSequence(config.split_seed).generate_state(5).tolist()
+    test_seed, keep_seed, search_seed, order_seed, keep_test_seed = seeds
     content = opened.read(cache)
     classes = len(content.classes)
     train = _Part.of(content.train, config.shrink)
@@ -76,9 +76,8 @@ def prepare(
     generator = np.random.default_rng(order_seed)
     train, test = (_mixed(part, generator) for part in (train, test))
 
-    kept = config.train_samples
-    if kept is not None and kept < len(train.labels):
-        train = train[_stratified(train.labels, kept, keep_seed, f"{field}.train_samples")]
+    train = _kept(train, config.train_samples, keep_seed, f"{field}.train_samples")
+    test = _kept(test, config.test_samples, keep_test_seed, f"{field}.test_samples")
     count = len(train.labels)
     search = _stratified(
         train.labels,
@@ -127,6 +126,13 @@ def prepare(
         }
         text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False)
         (folder / MANIFEST).write_text(text + "\n")
+
+
+def _kept(part: _Part, count: int | None, seed: int, field: str) -> _Part:
+    """So many of the samples, from each class its share; all without a count."""
+    if count is None or count >= len(part.labels):
+        return part
+    return part[_stratified(part.labels, count, seed, field)]
 
 
 def _mixed(part: _Part, generator: np.random.Generator) -> _Part:

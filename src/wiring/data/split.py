@@ -48,16 +48,17 @@ def check_dataset(
             f"{field}.shrink: {height} x {width} pixels have no blocks of {config.shrink}, "
             "expected a divisor of both"
         )
-    available = facts.samples
+    available, held_out = facts.samples, facts.test_samples
     if config.test_fraction is not None:
-        if facts.tested:
+        if facts.test_samples:
             raise InputError(f"{field}.test_fraction: {config.source} has its own test set there")
-        test = round(config.test_fraction * available)
-        check_share(available, test, facts.classes, f"{field}.test_fraction")
-        available -= test
-    elif not facts.tested:
+        held_out = round(config.test_fraction * available)
+        check_share(available, held_out, facts.classes, f"{field}.test_fraction")
+        available -= held_out
+    elif not held_out:
         raise InputError(f"{field}.test_fraction: is missing, and there is no test set in path")
     check_sizes(config, available, facts.classes, field)
+    _check_kept(config.test_samples, held_out, facts.classes, f"{field}.test_samples")
     kept = config.train_samples or available
     search = round(config.validation_fraction * kept)
     return {"single": (kept,), "bi": (kept - search, search)}
@@ -76,14 +77,18 @@ def check_sizes(config: DatasetConfig, available: int, classes: int, field: str)
         InputError: a split is impossible; names the field.
     """
     kept = config.train_samples or available
-    if not classes <= kept <= available:
-        raise InputError(
-            f"{field}.train_samples: {kept} is impossible, expected {classes} (one a class) "
-            f"to {available} (all there are)"
-        )
+    _check_kept(kept, available, classes, f"{field}.train_samples")
     check_share(
         kept, round(config.validation_fraction * kept), classes, f"{field}.validation_fraction"
     )
+
+
+def _check_kept(kept: int | None, available: int, classes: int, field: str) -> None:
+    if kept is not None and not classes <= kept <= available:
+        raise InputError(
+            f"{field}: {kept} is impossible, expected {classes} (one a class) "
+            f"to {available} (all there are)"
+        )
 
 
 def check_share(count: int, size: int, classes: int, field: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import logging
 import math
@@ -23,7 +22,7 @@ from wiring.files import atomic_file, clear_leftovers
 from wiring.job import checkpoint, machine
 from wiring.job.progress import Progress
 from wiring.job.stops import Stops
-from wiring.provenance import code_digest, method_digest
+from wiring.provenance import search_digest
 from wiring.search import Search
 from wiring.tracking import Tracker
 from wiring.trajectory import TrajectoryWriter
@@ -93,11 +92,10 @@ def identity(config: SearchConfig, dataset: Mapping[str, Any]) -> dict[str, str]
         config: the search.
         dataset: the dataset's manifest.
     """
-    code = code_digest("trajectories") + method_digest(config.method)
     return {
         "config": config.digest,
         "dataset": json.dumps(dataset["files"], sort_keys=True),
-        "code": hashlib.sha256(code.encode()).hexdigest(),
+        "code": search_digest(config.method),
         "torch": str(torch.__version__),
     }
 

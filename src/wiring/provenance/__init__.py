@@ -12,6 +12,7 @@ from wiring.provenance.digest import (
     files_behind,
     method_digest,
     plugin_digest,
+    search_digest,
     source_digest,
 )
 from wiring.provenance.stages import EXCLUDED, STAGES
@@ -25,5 +26,6 @@ __all__ = [
     "files_behind",
     "method_digest",
     "plugin_digest",
+    "search_digest",
     "source_digest",
 ]

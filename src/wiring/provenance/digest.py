@@ -42,6 +42,12 @@ def method_digest(method: str) -> str:
     return plugin_digest(METHODS, method)
 
 
+@cache
+def search_digest(method: str) -> str:
+    """SHA-256 of all code behind a method's searches, as their manifests name it."""
+    return _sha256(code_digest("trajectories") + method_digest(method))
+
+
 def source_digest(source: str) -> str:
     """SHA-256 of what a source of data adds to the code of all datasets."""
     return plugin_digest(SOURCES, source)

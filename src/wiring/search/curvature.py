@@ -46,6 +46,8 @@ def largest_eigenvalue(gradient: Callable[[Tensor], Tensor], at: Tensor) -> floa
 
     operator = LinearOperator((size, size), matvec=product, dtype=np.float64)
     start = np.random.default_rng(0).normal(size=size)  # the same each time, and no global chance
+    if not product(start).any():
+        return 0.0  # flat, as where nothing is to choose; Lanczos's method would have no next step
     found = eigsh(operator, k=1, which="LA", v0=start, tol=TOLERANCE, return_eigenvectors=False)
     return float(found[0])
 

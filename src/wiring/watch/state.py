@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 
 from wiring.config import ScaleConfig, SearchConfig
 from wiring.job.progress import Said, Standing
-from wiring.provenance import code_digest, method_digest
+from wiring.provenance import search_digest
 
 SILENT = 60.0
 """Seconds without a word after which a search counts as silent, if its epochs are short."""
@@ -186,18 +184,11 @@ def _took(manifest: bytes, config: SearchConfig) -> float | None:
     """The seconds that a manifest says; None if it is damaged, or another search's."""
     try:
         said = json.loads(manifest)
-        if (said["config_sha256"], said["code_sha256"]) == (config.digest, code_of(config.method)):
+        if (said["config_sha256"], said["code_sha256"]) == (
+            config.digest,
+            search_digest(config.method),
+        ):
             return float(said["seconds"])
     except (ValueError, LookupError, TypeError):
         pass
     return None
-
-
-@cache
-def code_of(method: str) -> str:
-    """The code behind a method's searches as their manifests name it.
-
-    :func:`wiring.job.run.identity` says the same, and brings torch with it.
-    """
-    code = code_digest("trajectories") + method_digest(method)
-    return hashlib.sha256(code.encode()).hexdigest()

@@ -40,14 +40,15 @@ class Arrays(Source):
             with _Npz(self._file) as file:
                 classes = classes_of(file.array("labels"), f"{self._file}: labels")
                 shape = file.shape("images")
-                samples, tested = shape[0], "test_images" in file.names
+                samples = shape[0]
+                held_out = file.shape("test_images")[0] if "test_images" in file.names else 0
                 size = _chw(shape[1:], f"{self._file}: images")
         else:
             train, test = _Table(self._file).parts()
             classes = classes_of(_labels(train, self._file), f"{self._file}: label")
             size = _decoded(train.slice(0, 1), self._file).shape[1:]
-            samples, tested = len(train), len(test) > 0
-        return Facts(samples, len(classes), tested=tested, shape=size)
+            samples, held_out = len(train), len(test)
+        return Facts(samples, len(classes), held_out, size)
 
     def read(self, cache: Path) -> Content:  # noqa: ARG002
         """Both sets, or the one there is."""

@@ -87,7 +87,8 @@ class Cifar10(Source):
         """As published: the archive is not looked at."""
         archive = self.archive
         samples = archive.batch * len(archive.train)
-        return Facts(samples, archive.classes, tested=True, shape=archive.shape)
+        held_out = (archive.test_batch or archive.batch) * len(archive.test)
+        return Facts(samples, archive.classes, held_out, archive.shape)
 
     def read(self, cache: Path) -> Content:
         """Both sets, from the local copy if the dataset names one, else from the download."""

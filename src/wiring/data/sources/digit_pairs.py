@@ -48,7 +48,7 @@ class DigitPairs(Source):
         """Follows from the settings."""
         count = self.settings.digits
         shape = (1, 8, 8 * count) if self.settings.layout == "side" else (count, 8, 8)
-        return Facts(self.settings.train, 10, tested=True, shape=shape)
+        return Facts(self.settings.train, 10, self.settings.test, shape)
 
     def read(self, cache: Path) -> Content:  # noqa: ARG002
         """Draw the digits of each image, each digit as often as chance has it."""

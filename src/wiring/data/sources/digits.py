@@ -19,7 +19,7 @@ class Digits(Source):
 
     def facts(self) -> Facts:
         """Known without scikit-learn."""
-        return Facts(1797, 10, tested=False, shape=(1, 8, 8))
+        return Facts(1797, 10, 0, (1, 8, 8))
 
     def read(self, cache: Path) -> Content:  # noqa: ARG002
         """The whole set."""

@@ -72,7 +72,8 @@ class FashionMNIST(Source):
     def facts(self) -> Facts:
         """As published: the files are not looked at."""
         count, *size = self.files[0].shape
-        return Facts(count, 10, tested=True, shape=(1, size[0], size[1]))
+        held_out, *_ = self.files[2].shape
+        return Facts(count, 10, held_out, (1, size[0], size[1]))
 
     def read(self, cache: Path) -> Content:
         """Both sets, from the folder that the dataset names, else from the download."""

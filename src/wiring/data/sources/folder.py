@@ -30,7 +30,7 @@ class Folder(Source):
         classes, train, test = self._listed()
         first = train[0][0]
         shape = shape_of(Path(first), first)
-        return Facts(len(train), len(classes), tested=test is not None, shape=shape)
+        return Facts(len(train), len(classes), len(test or ()), shape)
 
     def read(self, cache: Path) -> Content:  # noqa: ARG002
         """All pictures, class by class, each class in the order of its files' names."""

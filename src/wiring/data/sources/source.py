@@ -31,13 +31,13 @@ class Facts:
     Attributes:
         samples: samples of the training set; of all there are, where there is no test set.
         classes: number of classes.
-        tested: whether there is a test set.
+        test_samples: samples of the test set; 0 where there is none.
         shape: channels, height, width.
     """
 
     samples: int
     classes: int
-    tested: bool
+    test_samples: int
     shape: tuple[int, int, int]
 
 
