@@ -330,6 +330,9 @@ def test_splits_are_disjoint_stratified_and_the_noise_exact(
 
     if kept_test is None:
         shares(target, data.test_labels)
+    else:  # a share of a share
+        expected = torch.bincount(target, minlength=10) * kept_test / 1797
+        assert ((torch.bincount(data.test_labels, minlength=10) - expected).abs() < 2).all()
     if kept is not None and kept_test is None:
         rest = torch.ones(1797, dtype=torch.bool)
         rest[held] = False
