@@ -60,7 +60,7 @@ reproduce: env ## Run every experiment, figure and the report (CORES=all)
 	@# The scale that `snakemake` runs by default; where there is no terminal, plainly that.
 	$(RUN) wiring watch config/embedded.yaml -- snakemake --cores $(CORES)
 
-audit: env ## Explain a method's wiring (METHOD=gdas AGAINST=dsnas,darts DATA=digits MINUTES=15)
+audit: env ## Explain a method's wiring (METHOD=gdas AGAINST=dsnas,darts DATA=digits SEEDS=5 MINUTES=15)
 	$(RUN) wiring audit $(METHOD) $(if $(AGAINST),--against $(AGAINST)) $(if $(DATA),--data '$(DATA)') \
 		$(if $(SEEDS),--seeds $(SEEDS)) $(if $(MINUTES),--minutes $(MINUTES))
 

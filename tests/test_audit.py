@@ -473,7 +473,7 @@ def test_the_table_of_the_field(study: tuple[ScaleConfig, Path]) -> None:
 def test_an_audit_of_a_tiny_method_on_tiny_data(tmp_path: Path) -> None:
     data = '{"source": "digits", "test_fraction": 0.2, "train_samples": 48}'
     code = (
-        "import wiring.audit.budget as b; b.FEWEST, b.MOST = 2, 3\n"
+        "import wiring.audit.budget as b; b.FEWEST, b.BI, b.MOST = 2, 2, 3\n"
         "import wiring.audit.design as d; d.CELLS, d.CHANNELS = 1, 2\n"
         "from wiring.cli import app; app()"
     )
@@ -531,7 +531,7 @@ def test_an_audit_runs_behind_the_view(tmp_path: Path, term: str) -> None:
     assert terminal.end() == FAILED
     said = terminal.said.decode()
     assert "spoken behind" in said
-    assert "not finished; the same command goes on from there" in " ".join(said.split())
+    assert "not finished; `wiring audit gdas` goes on from there" in " ".join(said.split())
     assert "Traceback" not in said
     log = tmp_path / "logs/gdas/audit.log"
     if term == "dumb":

@@ -35,6 +35,8 @@ FAILED, BAD_INPUT = 1, 2
 CACHE = Path(".cache")
 """Folder that keeps downloads."""
 MESSAGES = logging.getLogger("wiring")
+INNER = "Called by the workflow"
+"""Heading, in the list of commands, of those that hardly anybody types."""
 
 M = TypeVar("M", bound=Model)
 
@@ -133,7 +135,7 @@ def check(
     typer.echo(f"{', '.join(methods)}: nothing to mend")
 
 
-@app.command()
+@app.command(rich_help_panel=INNER)
 def data(
     dataset: Annotated[str, typer.Argument(help="A dataset of the scale file, as JSON.")],
     out: Out,
@@ -166,7 +168,7 @@ def search(
     typer.echo(trajectories / config.id)
 
 
-@app.command()
+@app.command(rich_help_panel=INNER)
 def searches(
     searches: Annotated[str, typer.Argument(help="The searches of a condition, as JSON.")],
     scale: Annotated[str, typer.Option(help="Name of their scale, for MLflow.")],
@@ -262,7 +264,13 @@ def verify(
 @app.command()
 def export(
     trajectory: Annotated[Path, typer.Argument(help="Folder that a search wrote.")],
-    to: Annotated[Form, typer.Option(help="The form.")],
+    to: Annotated[
+        Form,
+        typer.Option(
+            help="csv: its tables, a folder; npz: the same, a file; json: its cell; darts: its "
+            "cell as DARTS's code has it."
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option(help="What to write; replaced whole. The terminal, if absent.")
     ] = None,
@@ -289,7 +297,7 @@ def export(
         file.write_text(text + "\n", encoding="utf-8")
 
 
-@app.command()
+@app.command(rich_help_panel=INNER)
 def dynamics(
     trajectories: Annotated[list[Path], typer.Argument(help="Folders that searches wrote.")],
     out: Out,
@@ -330,7 +338,7 @@ def retrain(
     typer.echo(f"{out}: snakemake --config scale={out}")
 
 
-@app.command()
+@app.command(rich_help_panel=INNER)
 def metrics(tables: Experiments, out: Out) -> None:
     """Write the headline numbers of each condition."""
     from wiring.dynamics import Dynamics, write_metrics
@@ -338,7 +346,7 @@ def metrics(tables: Experiments, out: Out) -> None:
     write_metrics(Dynamics.read(*tables, tables=("searches",)), out)
 
 
-@app.command()
+@app.command(rich_help_panel=INNER)
 def series(tables: Experiments, out: Out) -> None:
     """Write the courses of each condition that `dvc plots` draws: P(none) and the gap."""
     from wiring.dynamics import Dynamics, write_series
@@ -346,7 +354,7 @@ def series(tables: Experiments, out: Out) -> None:
     write_series(Dynamics.read(*tables, tables=("edges", "statistics")), out)
 
 
-@app.command()
+@app.command(rich_help_panel=INNER)
 def claims(
     scale_file: Annotated[Path, typer.Option(help="A scale file, see config/README.md.")],
     experiment: Annotated[str, typer.Option(help="One of its experiments.")],
@@ -362,7 +370,7 @@ def claims(
     write(scale.claims, dynamics, out, twins(scale, experiment))
 
 
-@app.command()
+@app.command(rich_help_panel=INNER)
 def figures(
     scale_file: ScaleFile,
     experiment: ExperimentName,
@@ -377,7 +385,7 @@ def figures(
     draw_experiment(scale, experiment, Dynamics.read(tables), out)
 
 
-@app.command()
+@app.command(rich_help_panel=INNER)
 def overview(
     tables: Experiments,
     out: Annotated[
@@ -393,7 +401,7 @@ def overview(
         draw_overview(dynamics, path)
 
 
-@app.command()
+@app.command(rich_help_panel=INNER)
 def page(
     scale_file: ScaleFile,
     experiment: ExperimentName,
@@ -412,7 +420,7 @@ def page(
     write_page(scale, experiment, searches, claims, figures, out, standalone=standalone)
 
 
-@app.command()
+@app.command(rich_help_panel=INNER)
 def report(
     scale_file: ScaleFile,
     results: Annotated[Path, typer.Option(help="Folder of the scale's results.")],
@@ -429,14 +437,22 @@ def report(
 def audit(
     methods: Annotated[list[str], typer.Argument(help="Methods, built-in or of other packages.")],
     against: Annotated[
-        str | None, typer.Option(help="Methods that they are held against, with commas.")
+        str | None,
+        typer.Option(
+            help="Methods that they are held against, with commas; dsnas and darts, if absent."
+        ),
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="A source, FILE:NAME of a scale file's dataset, or a dataset as JSON."),
+        typer.Option(
+            help="A source, FILE:NAME of a scale file's dataset, or a dataset as JSON; digits with "
+            "40% of the labels wrong, if absent."
+        ),
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="As many as fit, if absent.")] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.1, help="Budget. [default: 15]")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, help="That all may take; 15, if absent.")
+    ] = None,
     cores: Annotated[int | None, typer.Option(min=1, help="All, if absent.")] = None,
     name: Annotated[str | None, typer.Option(help="Of the audit; the methods', if absent.")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Write the scale file only.")] = False,
@@ -480,7 +496,8 @@ def audit(
     found = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
     os.environ["PATH"] = os.pathsep.join(found)
     if _behind_the_view(scale, command(path, used)):
-        _end(f"{path}: not finished; the same command goes on from there", FAILED)
+        again = f"wiring audit {' '.join(methods)}" + (f" --name {name}" if name else "")
+        _end(f"{path}: not finished; `{again}` goes on from there", FAILED)
     from wiring.report import audit_lines
 
     root = Path("results") / scale.scale
@@ -489,7 +506,7 @@ def audit(
     typer.echo(root / "audit.html")
 
 
-@app.command()
+@app.command(rich_help_panel=INNER)
 def charges(scale_file: ScaleFile, out: Out) -> None:
     """Ask each method of a scale to which costs its alpha answers."""
     scale = read_study(scale_file)
@@ -500,7 +517,7 @@ def charges(scale_file: ScaleFile, out: Out) -> None:
     write({name: charge(name, one.method_settings) for name, one in firsts.items()}, out)
 
 
-@app.command()
+@app.command(rich_help_panel=INNER)
 def answers(
     scale_file: ScaleFile,
     results: Annotated[Path, typer.Option(help="Folder of the scale's results.")],
