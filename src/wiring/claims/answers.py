@@ -184,8 +184,8 @@ def _rise(seeds: pd.DataFrame, confidence: float) -> tuple[str, str]:
     dropped = seeds["edges_dropped"].mean()
     free = seeds["edges_free"].iloc[0]
     return _side(rise, LITTLE, "seen", "not seen"), (
-        f"P(none) rose above its start by {said(rise)}, each edge at its own peak; none was the "
-        f"strongest op at some time on {dropped:.3g} of {free} edges."
+        f"P(none) rose above its start by {said(rise)}, each edge at its own peak; {dropped:.3g} "
+        f"of {free} edges were dropped at some time."
     )
 
 

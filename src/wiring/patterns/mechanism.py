@@ -65,12 +65,12 @@ PATTERN = Pattern(
     statistics=(
         Statistic(
             "sign_correct",
-            "share of the windows (train and search) in which the own cost of correctly "
+            "share of the windows (train and validation) in which the own cost of correctly "
             "classified samples, summed over edges and cells, is below 0",
         ),
         Statistic(
             "sign_wrong",
-            "share of the windows (train and search) in which the own cost of wrongly "
+            "share of the windows (train and validation) in which the own cost of wrongly "
             "classified samples, summed over edges and cells, is above 0",
         ),
         Statistic(

@@ -17,7 +17,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def splits(trajectory: Trajectory) -> list[str]:
-    """The splits that the `windows` table holds: train, and search in bi-level."""
+    """The splits that the `windows` table holds: train, and validation in bi-level."""
     return [
         split
         for split in ("train", "validation")
