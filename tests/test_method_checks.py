@@ -179,6 +179,11 @@ class Regrowing(DARTS):
         return candidates.limited(tuple(tuple(range(8)) for _ in candidates.columns))
 
 
+class Undecided(DARTS):
+    def rests(self, context):
+        return None
+
+
 class Negative(DARTS):
     def probabilities(self, alpha, candidates):
         return alpha.masked_fill(~candidates.mask, 0)
@@ -225,6 +230,7 @@ class Wild(DARTS):
         (Average, "goes another way once it is resumed from a checkpoint"),
         (Pickled, "holds what a checkpoint does not keep: expected tensors and plain values"),
         (Regrowing, "epoch_done gives an edge no op, or one that it may not take"),
+        (Undecided, "rests returns NoneType, expected True or False"),
         (Negative, "probabilities: one is negative"),
         (Everywhere, "probabilities: not 0 for an op that the edge may not take"),
         (Few, "select gives 1 ops, expected 5, one an edge"),

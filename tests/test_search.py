@@ -806,6 +806,18 @@ def test_a_flat_loss_has_no_curvature(dataset: Dataset) -> None:
     assert [row["curvature"] for row in rows if np.isfinite(row.get("curvature", np.nan))] == [0]
 
 
+def test_displacement_counts_no_step_in_which_alpha_rests(dataset: Dataset) -> None:
+    c = config(method="pc-darts", settings={"warm_up": 0.5}, train={"epochs": 4, "batch_size": 16})
+    trainer = Search(c, dataset, CPU)
+    ends = []
+    for _ in range(4):
+        rows = [row.values for row in trainer.run_epoch() if row.table == "windows"]
+        ends.append((rows[-1]["step"], rows[-1]["displacement"]))
+    steps = ends[0][0]
+    learnt = [displacement / c.alpha.lr for _, displacement in ends]
+    assert learnt == pytest.approx([0, 0, steps, 2 * steps])
+
+
 def test_curvature_equals_the_hessian_of_plain_autograd(dataset: Dataset) -> None:
     changes = {"space": {"cells": 1, "nodes": 2, "channels": 2}, "method": "darts", "level": "bi"}
     c = config(**changes, train={"epochs": 2, "batch_size": 16, "curvature_every": 2})

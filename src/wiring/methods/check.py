@@ -158,7 +158,11 @@ class _Walk:
             _of_gradient(gradient, self.candidates)
             self.history += [draw.gates, gradient]
             self.alpha.grad = gradient
-            _try("optimizer.step", self.optimizer.step)
+            rests = _try("rests", self.hooks.rests, self.context(learns=True))
+            if not isinstance(rests, bool):
+                raise _Fault(f"rests returns {type(rests).__name__}, expected True or False")
+            if not rests:
+                _try("optimizer.step", self.optimizer.step)
             self.steps += 1
         self.epochs += 1
         done = self.context(learns=True)

@@ -27,6 +27,7 @@ class Hooks:
             Default: the strongest op of each edge.
         optimizer: `(alpha, config)`: what steps alpha, whose gradient is in `alpha.grad`.
             Default: Adam, which it may also have by returning None.
+        rests: `(context)`: whether alpha takes no step in this pass. Default: False.
         epoch_done: `(alpha, candidates, context)`: called after each of `train.epochs`; returns
             the candidates from then on, among those that the space allows, or None. Default: None.
         state_dict: `()`: what later draws and gradients depend on beside alpha: tensors and plain
@@ -38,6 +39,7 @@ class Hooks:
     probabilities: Callable[[Tensor, Candidates], Tensor]
     select: Callable[[Tensor, Candidates], Selected]
     optimizer: Callable[[Tensor, AlphaConfig], Optimizer]
+    rests: Callable[[Context], bool]
     epoch_done: Callable[[Tensor, Candidates, Context], Candidates | None]
     state_dict: Callable[[], dict[str, Any]]
     load_state_dict: Callable[[dict[str, Any]], None]
@@ -58,6 +60,7 @@ class Hooks:
         defaults: dict[str, Any] = {
             "probabilities": strength,
             "select": select,
+            "rests": lambda _: False,
             "epoch_done": lambda *_: None,
             "state_dict": dict,
             "load_state_dict": lambda _: None,

@@ -32,7 +32,6 @@ class PCDARTS(DARTS):
         self.settings = settings or PCDARTSSettings()
         super().__init__(self.settings)
         self.beta = torch.nn.Parameter(torch.empty(0, dtype=torch.float64))  # (edges)
-        self.rests = False
 
     def evaluation(self, alpha: Tensor, candidates: Candidates) -> Draw:
         """The mixture, weighted by edge."""
@@ -44,14 +43,13 @@ class PCDARTS(DARTS):
         candidates: Candidates,
         draw: Draw,  # noqa: ARG002
         cost: Tensor,
-        context: Context,
+        context: Context,  # noqa: ARG002
     ) -> Tensor:
         """By the chain rule b (dp/dalpha)^T C, and for beta (db/dbeta)^T of the edges' sum_o p C.
 
         What passes an edge by has the same part in the cost of all its ops: alpha does not see it,
         beta does.
         """
-        self.rests = context.progress < self.settings.warm_up
         p, b = probabilities(alpha.detach(), candidates), self.shares(alpha, candidates)
         of_edge = (p * cost).sum(-1)
         shared = self._undecided(candidates) * b
@@ -75,7 +73,11 @@ class PCDARTS(DARTS):
     def optimizer(self, alpha: Tensor, config: AlphaConfig) -> Optimizer:
         """One Adam for both."""
         self.beta.data = alpha.detach().new_zeros(len(alpha))
-        return _Resting(self, adam(alpha, config, self.beta))
+        return adam(alpha, config, self.beta)
+
+    def rests(self, context: Context) -> bool:
+        """While it warms up."""
+        return context.progress < self.settings.warm_up
 
     def state_dict(self) -> dict[str, Any]:
         """The edges' parameters."""
@@ -99,20 +101,3 @@ def _same_node(edges: tuple[Edge, ...], device: torch.device) -> Tensor:
     """(edges, edges): 1 where two edges enter the same node."""
     targets = torch.tensor([edge.target for edge in edges], device=device)
     return (targets[:, None] == targets).double()
-
-
-class _Resting:
-    """An optimizer that does without a step while its method rests."""
-
-    def __init__(self, method: PCDARTS, inner: Optimizer) -> None:
-        self._method, self._inner = method, inner
-
-    def step(self) -> None:
-        if not self._method.rests:
-            self._inner.step()
-
-    def state_dict(self) -> dict[str, Any]:
-        return self._inner.state_dict()
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._inner.load_state_dict(state_dict)

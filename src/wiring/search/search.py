@@ -230,7 +230,7 @@ class Search:
         weights = trains and split == "train"
         measured = measure(self.net, x, y, draw, weights=weights, amp=self.config.run.amp)
         window.add(measured)
-        if trains and context.learns:
+        if trains and context.learns and not self.hooks.rests(context):
             self.step_alpha(draw, measured, context)
         if weights:
             self.step_weights(draw)

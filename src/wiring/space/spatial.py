@@ -16,6 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.grad import conv2d_weight
 
+PIECE = 4096
+"""Numbers that are added up in float32 before float64 takes over."""
+
 
 def _images(x: Tensor) -> Tensor:
     """A large map (C, B, H, W) as images (B, C, H, W), channels last in memory."""
@@ -349,14 +352,22 @@ def weighted_dots(
     Returns:
         (K, 2, M), float64.
     """
-    # Once through each output, while it is in the cache; the weights come after the pixels.
-    maps = [None if part is None else part.permute(1, 2, 3, 0) for part in (direct, path)]
-    none = outputs[0].new_zeros(outputs[0].shape[1])
-    dots = torch.stack(
-        [
-            none if part is None else (part * out.permute(1, 2, 3, 0)).flatten(1).sum(1)
-            for out in outputs
-            for part in maps
-        ]
-    ).double()
-    return (dots @ weights.double().T).view(len(outputs), 2, -1)
+    parts = [part is not None for part in (direct, path)]
+    gradients = torch.cat([_pieces(part) for part in (direct, path) if part is not None], 1)
+    # Once through each output for both; the weights come after the pixels.
+    dots = torch.stack([torch.bmm(gradients, _pieces(out).mT)[..., 0] for out in outputs])
+    dots = dots.reshape(len(outputs), weights.shape[1], -1, sum(parts)).double().sum(2)
+    sums = dots.new_zeros(len(outputs), 2, len(weights))
+    sums[:, parts] = dots.mT @ weights.double().T
+    return sums
+
+
+def _pieces(x: Tensor) -> Tensor:
+    """A large map (C, B, H, W) in pieces of whole rows of pixels, (B pieces, 1, numbers).
+
+    A product of two pieces is added up in float32: of some thousand numbers, not of a whole map's.
+    """
+    channels, _, height, width = x.shape
+    fitting = [n for n in range(1, height + 1) if not height % n and n * width * channels <= PIECE]
+    rows = max(fitting, default=1)
+    return x.permute(1, 2, 3, 0).reshape(-1, 1, rows * width * channels)
