@@ -75,6 +75,16 @@ def test_validate_counts_the_searches(name: str) -> None:
     assert sum(counts) == len(load_scale(path).searches())
 
 
+@pytest.mark.parametrize("name", SCALES)
+def test_validate_says_whose_alpha_will_not_get_far_enough(name: str) -> None:
+    """Of the project's scales only the smoke test's."""
+    said = wiring("validate", ROOT / f"config/{name}.yaml").output
+    short = re.findall(r"^(\w\S+): alpha's displacement will be (\S+) of", said, re.MULTILINE)
+    assert bool(short) == (name == "smoke")
+    if short:  # 16 steps of 0.005
+        assert ("E1_darts_single_digits", "0.08") in short
+
+
 def test_schema_prints_the_one_that_editors_read() -> None:
     assert wiring("schema").output == (ROOT / "config/schema.json").read_text()
 

@@ -28,7 +28,7 @@ from wiring.config.plugins import METHODS, names
 from wiring.errors import InputError
 from wiring.job.progress import FORMAT
 from wiring.job.stops import Stops
-from wiring.study import missing, read_study
+from wiring.study import missing, read_study, shortfalls
 
 FAILED, BAD_INPUT = 1, 2
 """Exit codes: the work failed; the input must be put right first."""
@@ -110,6 +110,8 @@ def validate(scale_file: ScaleFile) -> None:
     for name, dataset in scale.datasets.items():
         if missing(dataset):
             typer.echo(f"datasets.{name}.path: {dataset.path} is not there, and must be to run it")
+    for sentence in shortfalls(scale):
+        typer.echo(sentence)
 
 
 @app.command()
@@ -460,7 +462,7 @@ def audit(
     """Say what a method's wiring does and why, beside other methods: plan, run, write one page."""
     # They count only before torch is imported.
     os.environ.update(RunConfig().environment)
-    from wiring.audit.design import AGAINST, FOLDER, data_of, named
+    from wiring.audit.design import AGAINST, FOLDER, asked, data_of, named
 
     own = list(dict.fromkeys(methods))
     if "uniform" in (*own, *(against or "").split(",")):
@@ -475,14 +477,16 @@ def audit(
     called = named(name or "-".join(own))
     path = FOLDER / f"{called}.yaml"
     used = cores or os.cpu_count() or 1
+    options = {"against": against, "data": data, "seeds": seeds, "minutes": minutes}
+    command_line = asked(own, options)
     if not path.exists():
         from wiring.audit.run import Budget, planned
 
         budget = Budget(minutes or 15.0, used, seeds)
-        planned(called, own, others, data_of(data), budget, CACHE)
-    elif (against, data, seeds, minutes) != (None, None, None, None):
+        planned(called, own, others, data_of(data), budget, CACHE, command_line)
+    elif any(options.values()) and f"`{command_line}`" not in path.read_text(encoding="utf-8"):
         raise InputError(
-            f"{path}: is there and says all this: edit it, delete it, or give a --name"
+            f"{path}: is there and says something else: edit it, delete it, or give a --name"
         )
     else:
         MESSAGES.info("%s is there and is run as it stands", path)
@@ -496,8 +500,7 @@ def audit(
     found = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
     os.environ["PATH"] = os.pathsep.join(found)
     if _behind_the_view(scale, command(path, used)):
-        again = f"wiring audit {' '.join(methods)}" + (f" --name {name}" if name else "")
-        _end(f"{path}: not finished; `{again}` goes on from there", FAILED)
+        _end(f"{path}: not finished; the same command goes on from there", FAILED)
     from wiring.report import audit_lines
 
     root = Path("results") / scale.scale

@@ -57,6 +57,31 @@ def read_study(path: Path, *, absent: bool = False) -> ScaleConfig:
     return scale
 
 
+def shortfalls(scale: ScaleConfig) -> Iterator[str]:
+    """A sentence for each condition whose alpha will not get as far as the published searches'.
+
+    What they came to will have no verdict: see :mod:`wiring.dynamics.readings`. Data that are not
+    there are not asked for; that a method may let alpha rest for a while is not known here.
+
+    Args:
+        scale: as :func:`read_study` gives it.
+    """
+    searches = scale.searches()
+    for group in groups(scale):
+        search = searches[f"{group.condition}_s{group.seeds[0]}"]
+        dataset = scale.datasets[search.dataset]
+        if not search.alpha.lr or missing(dataset):
+            continue
+        samples = min(check_dataset(dataset, search.dataset)[search.level])
+        far = search.alpha.lr * search.train.steps(samples) * search.train.longest
+        published = scale.readings.displacement(search.level)
+        if not reached(far, published):
+            yield (
+                f"{group.condition}: alpha's displacement will be {far:.3g} of {published:g}: "
+                "of what becomes of its wiring nothing will be concluded"
+            )
+
+
 def missing(dataset: DatasetConfig) -> bool:
     """Whether what a dataset's `path` names is not there."""
     return dataset.path is not None and not dataset.path.exists()

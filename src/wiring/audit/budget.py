@@ -14,11 +14,9 @@ REST = 75.0
 """Seconds that data, tables, figures and pages take."""
 START = 8.0
 """Seconds that a job takes beside its searches."""
-FEWEST, MOST = 400, 2340
-"""Steps of a search. At a rate of 0.01 fewer are less than the displacement of the published
-bi-level searches (13,000 steps at 3e-4); so many are that of the single-level ones (78,000)."""
-BI = 2 * FEWEST
-"""Steps of a bi-level search that single-level searches may take minutes from."""
+FEWEST, MOST = 300, 1170
+"""Steps of a search. By fewer little moves; at a rate of 0.02 so many are the displacement of the
+published single-level searches (78,000 steps at 3e-4), and 195 that of bi-level ones."""
 SEEDS = (5, 4, 3)
 """Seeds that are tried, the most first, if nobody says how many."""
 
@@ -48,7 +46,7 @@ class Plan(NamedTuple):
     """What was chosen.
 
     Attributes:
-        epochs: by level, whole ones.
+        epochs: by level: as many as give every search the same steps, to a whole epoch.
         seeds: of each condition.
         seconds: that the whole is expected to take, without the plan itself.
         missing: levels whose searches end before alpha's published displacement.
@@ -80,9 +78,9 @@ def plan(
     cores: int,
     seeds: int | None = None,
 ) -> Plan:
-    """As many seeds as reach alpha's published displacement, then bi-level searches as long as fit.
+    """As many seeds as let all searches reach alpha's published displacement.
 
-    Where not even the fewest seeds get there single-level, all searches are as long as fits.
+    Where not even the fewest seeds do, searches are as long as fits.
 
     Args:
         timings: of each condition.
@@ -95,31 +93,27 @@ def plan(
         InputError: the minutes are too few; says how many would do.
     """
 
-    def epochs(single: int, bi: int) -> dict[Level, int]:
-        steps: dict[Level, int] = {"single": single, "bi": bi}
-        return {level: -(-steps[level] // count) for level, count in steps_an_epoch.items()}
+    def epochs(steps: int) -> dict[Level, int]:
+        return {level: -(-steps // count) for level, count in steps_an_epoch.items()}
 
-    def seconds(single: int, bi: int, count: int) -> float:
-        length = epochs(single, bi)
+    def seconds(steps: int, count: int) -> float:
+        length = epochs(steps)
         jobs = [
             START + count * timing.seconds(length[level] * steps_an_epoch[level], length[level])
             for (_, level), timing in timings.items()
         ]
         return (REST + makespan(jobs, cores)) / SHARE
 
-    def fits(single: int, bi: int, count: int) -> bool:
-        return seconds(single, bi, count) <= 60 * minutes
-
     counts = SEEDS if seeds is None else (seeds,)
     for count in counts:
-        if fits(MOST, BI, count):
-            bi = max(steps for steps in range(BI, MOST + 1) if fits(MOST, steps, count))
-            return Plan(epochs(MOST, bi), count, seconds(MOST, bi, count), ())
+        if seconds(MOST, count) <= 60 * minutes:
+            return Plan(epochs(MOST), count, seconds(MOST, count))
+    lengths = range(MOST, FEWEST - 1, -1)
     for count in counts:
-        if fits(FEWEST, FEWEST, count):
-            both = max(steps for steps in range(FEWEST, MOST + 1) if fits(steps, steps, count))
-            return Plan(epochs(both, both), count, seconds(both, both, count), ("single",))
-    enough = -(-seconds(FEWEST, FEWEST, count) // 60)
+        for steps in lengths:
+            if seconds(steps, count) <= 60 * minutes:
+                return Plan(epochs(steps), count, seconds(steps, count), ("single",))
+    enough = -(-seconds(FEWEST, count) // 60)
     raise InputError(
         f"--minutes: {minutes:g} are too few for {len(timings)} conditions of {count} seeds and "
         f"{FEWEST} steps on {cores} cores, expected {enough:.0f} or more (or fewer methods, or "

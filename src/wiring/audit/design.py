@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,17 +20,18 @@ from wiring.errors import InputError
 FOLDER = Path("audits")
 """Where the scale files of audits lie."""
 LEVELS: tuple[Level, ...] = ("single", "bi")
-CELLS, CHANNELS, BATCH, RATE = 4, 8, 48, 0.01
+CELLS, CHANNELS, BATCH, RATE = 4, 8, 48, 0.02
 AGAINST = ("dsnas", "darts")
 METHODS: dict[str, dict[str, Any]] = {
     "dsnas": {"alpha": {"grad_clip": 10.0, "cost_clamp": 5.0}},
     "proxylessnas": {"alpha": {"grad_clip": 10.0, "cost_clamp": 5.0}},
     "snas": {"alpha": {"grad_clip": 10.0}},
     "gaea": {"alpha": {"lr": 0.1}},
+    "pc-darts": {"alpha": {"lr": 0.029}, "space": {"partial": 4}},  # rests for 0.3 of its steps
     "uniform": {"alpha": {"lr": 0.0, "init_std": 0.0}},
 }
-"""Settings of some methods: the published protocol's, and where alpha's rate means another thing.
-"""
+"""Settings of some methods: the published protocol's, where alpha's rate means another thing, and
+the partial channels that one is named after."""
 NOISY = {"source": "digits", "test_fraction": 0.2, "label_noise": 0.4}
 """Digits of which some labels are wrong: on held-out samples loss stays above entropy."""
 
@@ -80,6 +82,21 @@ def data_of(text: str | None) -> Data:
         except ValidationError as error:
             last = error
     raise InputError.from_validation("--data", last)
+
+
+def asked(methods: Sequence[str], options: Mapping[str, str | float | None]) -> str:
+    """The command that asks for an audit, as its scale file names it.
+
+    Args:
+        methods: that are audited.
+        options: that decide what is planned, None if absent.
+    """
+    words = ["wiring", "audit", *methods]
+    for name, value in options.items():
+        if value is not None:
+            said = " ".join(value.split()) if isinstance(value, str) else f"{value:g}"
+            words += [f"--{name}", said]
+    return shlex.join(words)
 
 
 def named(name: str) -> str:

@@ -44,6 +44,7 @@ def planned(
     data: Data,
     budget: Budget,
     cache: Path,
+    asked: str,
 ) -> Path:
     """Time the searches, choose their length, and write the scale file.
 
@@ -54,6 +55,7 @@ def planned(
         data: what they train on.
         budget: what all may take.
         cache: folder that keeps downloads.
+        asked: the command that asks for it.
 
     Returns:
         The scale file.
@@ -87,7 +89,8 @@ def planned(
         design(name, methods, against, data, batch, chosen),
         (
             "yaml-language-server: $schema=../config/schema.json",
-            f"Written by `wiring audit`: {said}.",
+            f"Asked for by `{asked}`.",
+            f"Planned: {said}.",
             *(f"{each[0].upper()}{each[1:]}." for each in short),
             f"Yours to edit; then `snakemake --config scale={path.as_posix()}`.",
         ),

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from wiring.claims.interval import IntervalMethod, interval, leaves_out_zero
+from wiring.claims.unfinished import unfinished
 from wiring.config import ClaimsConfig
 from wiring.dynamics import Dynamics
-from wiring.dynamics.readings import SETTLED
 from wiring.patterns import STATISTICS
 
 COMPARED = (
@@ -18,6 +18,8 @@ COMPARED = (
     "test_accuracy",
 )
 """Columns of the searches table that are compared, besides each edge's final P(none)."""
+P_NONE = "P(none) "
+"""What stands before an edge in the name of that."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class Contrast:
         low: lower end of the interval; None if there is none.
         high: its upper end.
         interval: how the interval was made.
-        differs: whether the interval leaves out 0; None without an interval, and where a search
-            is unfinished at its end.
+        differs: whether the interval leaves out 0; None without an interval, and for what alpha
+            made of the wiring where a search is unfinished (:mod:`wiring.claims.unfinished`).
         note: what weakens it.
     """
 
@@ -71,8 +73,7 @@ def contrast(config: ClaimsConfig, dynamics: Dynamics) -> list[Contrast]:
     """
     point = ["experiment", "method", "level", "dataset"]
     last = dynamics.last_edges()
-    late = dynamics.readings[dynamics.readings["reading"] == SETTLED]
-    unfinished = set(late["search"][late["unfinished"] != ""])
+    silent = unfinished(dynamics.readings)
     found = []
     for keys, group in dynamics.searches.groupby(point):
         learns = group["alpha_learns"]
@@ -84,19 +85,19 @@ def contrast(config: ClaimsConfig, dynamics: Dynamics) -> list[Contrast]:
         base = tables.pop(config.baseline, None)
         if base is None:
             continue
-        open_ = {
-            str(variant): int(members["search"].isin(unfinished).sum())
+        whys = {
+            str(variant): silent.get(str(members["condition"].iloc[0]), "")
             for variant, members in group.groupby("variant")
         }
         names = dict(zip(point, map(str, keys), strict=True))
         for variant, table in tables.items():
-            moving = open_[variant] + open_[config.baseline]
-            said = f"{moving} of the searches are unfinished" if moving else ""
+            why = whys[variant] or whys[config.baseline]
             difference = (table - base).dropna(axis="columns", how="all")
             if not learns.any():
                 difference = difference.filter(["test_accuracy"])
             for statistic in difference.columns:
                 values = difference[statistic].dropna()
+                said = why if of_alpha(str(statistic)) else ""
                 low, high, method, note = interval(values.tolist(), config.confidence)
                 found.append(
                     Contrast(
@@ -110,18 +111,23 @@ def contrast(config: ClaimsConfig, dynamics: Dynamics) -> list[Contrast]:
                         low=low,
                         high=high,
                         interval=method,
-                        differs=None if moving else leaves_out_zero(low, high),
+                        differs=None if said else leaves_out_zero(low, high),
                         note="; ".join(filter(None, (said, note))),
                     )
                 )
     return found
 
 
+def of_alpha(column: str) -> bool:
+    """Whether a compared column is of what alpha made of the wiring."""
+    return column.startswith(P_NONE) or (column in STATISTICS and STATISTICS[column].of_alpha)
+
+
 def _statistics(searches: pd.DataFrame, last: pd.DataFrame) -> pd.DataFrame:
     """A row a seed: the compared statistics, then the free edges' final P(none)."""
     own = last[last["search"].isin(searches["search"]) & last["free"]]
     ends = {
-        f"P(none) {edge}": rows.set_index("seed")["p_none"]
+        f"{P_NONE}{edge}": rows.set_index("seed")["p_none"]
         for edge, rows in own.groupby("edge", sort=False)
     }
     return searches.set_index("seed")[list(COMPARED)].astype(float).assign(**ends)

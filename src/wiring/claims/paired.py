@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from wiring.claims.contrasts import COMPARED
+from wiring.claims.contrasts import COMPARED, of_alpha
 from wiring.claims.interval import IntervalMethod, interval, leaves_out_zero
 from wiring.claims.unfinished import unfinished
 from wiring.config import AuditConfig
-from wiring.patterns import STATISTICS
 
 POINT = ["experiment", "level", "dataset", "variant"]
 
@@ -89,13 +88,9 @@ def differences(
                     found += [
                         _difference(pairs, name, table[name].dropna(), confidence)
                         for name in columns
-                        if table[name].notna().any() and (speak or not _of_alpha(name))
+                        if table[name].notna().any() and (speak or not of_alpha(name))
                     ]
     return found
-
-
-def _of_alpha(column: str) -> bool:
-    return column in STATISTICS and STATISTICS[column].of_alpha
 
 
 def _difference(
