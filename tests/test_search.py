@@ -806,6 +806,19 @@ def test_a_flat_loss_has_no_curvature(dataset: Dataset) -> None:
     assert [row["curvature"] for row in rows if np.isfinite(row.get("curvature", np.nan))] == [0]
 
 
+def test_displacement_under_another_optimizer_is_what_alpha_did(dataset: Dataset) -> None:
+    space = {"cells": 1, "nodes": 2, "channels": 2, "fix_edges": {"0-2": "skip_connect"}}
+    changes = {"method": "gaea", "space": space, "alpha": {"lr": 0.5}}
+    trainer = Search(config(**changes, train={"epochs": 3, "batch_size": 96}), dataset, CPU)
+    far, before = 0.0, trainer.alpha.detach().clone()
+    for _ in range(3):  # of one step each
+        rows = [row.values for row in trainer.run_epoch() if row.table == "windows"]
+        change = (trainer.alpha.detach() - before)[1:].abs().mean()
+        far, before = far + float(change), trainer.alpha.detach().clone()
+        assert rows[-1]["displacement"] == pytest.approx(far)
+    assert 0 < far < 1.5  # the sum of the rates
+
+
 def test_displacement_counts_no_step_in_which_alpha_rests(dataset: Dataset) -> None:
     c = config(method="pc-darts", settings={"warm_up": 0.5}, train={"epochs": 4, "batch_size": 16})
     trainer = Search(c, dataset, CPU)

@@ -10,8 +10,9 @@ from wiring.config.model import Level, Model
 class ReadingsConfig(Model):
     """When what became of a wiring is read, and when nothing can be said of it.
 
-    It is read twice: where alpha's displacement (the sum of its rates over its steps) has reached
-    the published one, and at the end, where the wiring must have settled.
+    It is read twice: where alpha's displacement (the sum of its rates over its steps, see
+    :class:`wiring.search.Search`) has reached the published one, and at the end, where the wiring
+    must have settled.
 
     Attributes:
         single: the published displacement of single-level searches: 150 epochs of 520 steps of

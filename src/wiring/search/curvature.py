@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -26,6 +27,7 @@ def largest_eigenvalue(gradient: Callable[[Tensor], Tensor], at: Tensor) -> floa
     """The largest eigenvalue of the symmetric Jacobian of a gradient, by Lanczos's method.
 
     A product with the Hessian is (g(x + h v) - g(x - h v)) / 2h for v of length 1, two gradients.
+    NaN where they are not finite.
 
     Args:
         gradient: g.
@@ -46,8 +48,11 @@ def largest_eigenvalue(gradient: Callable[[Tensor], Tensor], at: Tensor) -> floa
 
     operator = LinearOperator((size, size), matvec=product, dtype=np.float64)
     start = np.random.default_rng(0).normal(size=size)  # the same each time, and no global chance
-    if not product(start).any():
-        return 0.0  # flat, as where nothing is to choose; Lanczos's method would have no next step
+    first = product(start)
+    if not np.isfinite(first).all():
+        return math.nan
+    if not first.any():
+        return 0.0  # nothing is to choose, or nothing any more: Lanczos's method would not begin
     found = eigsh(operator, k=1, which="LA", v0=start, tol=TOLERANCE, return_eigenvectors=False)
     return float(found[0])
 
@@ -70,4 +75,6 @@ def curvature(net: Supernet, alpha: Tensor, candidates: Candidates, x: Tensor, y
         cost = measure(net, x, y, Draw(gates, candidates.columns), weights=False).cost.sum(0)
         return through_softmax(gates, cost)
 
-    return largest_eigenvalue(gradient, alpha.detach())
+    # A softmax does not see what all its inputs share, so 0 is always among the eigenvalues.
+    found = largest_eigenvalue(gradient, alpha.detach())
+    return found if math.isnan(found) else max(found, 0.0)

@@ -53,7 +53,9 @@ class Search:
     Attributes:
         epoch: epochs done.
         steps: weight steps done.
-        alpha_steps: steps that alpha has taken.
+        displacement: of alpha: the sum of Adam's rates over its steps, which is how far a step in
+            one direction throughout would have gone. Another optimizer's rate says nothing of that:
+            under it the sum of each step's mean change of the entries that there is a choice among.
         lost: the step whose loss was the first that is not finite; None while all were.
     """
 
@@ -71,7 +73,8 @@ class Search:
         self._batch(dataset, data)
         self.test = TestSet(dataset, device)
         self.passes = self._passes(dataset) if self.hooks.wants_loss else None
-        self.epoch = self.steps = self.alpha_steps = 0
+        self.epoch = self.steps = 0
+        self.displacement = 0.0
         # What a length that follows from alpha's course is decided by: as it is recorded.
         self.course: list[tuple[int, np.ndarray]] = []
         self.lost: int | None = None
@@ -141,11 +144,6 @@ class Search:
             return False
         steps, probability = zip(*self.course, strict=True)
         return change(np.array(steps), np.stack(probability)) < until.change
-
-    @property
-    def displacement(self) -> float:
-        """The sum of alpha's rates over its steps."""
-        return self.config.alpha.lr * self.alpha_steps
 
     def context(self, split: str) -> Context:
         """When and what for the gates of a pass over a split are drawn."""
@@ -246,8 +244,17 @@ class Search:
         self.alpha.grad = self.method.gradient(self.alpha, self.candidates, draw, cost, context)
         if settings.grad_clip is not None:
             nn.utils.clip_grad_norm_([self.alpha], settings.grad_clip, foreach=True)
+        self.displacement += self._stepped()
+
+    def _stepped(self) -> float:
+        """Step alpha; how far that counts."""
+        if isinstance(self.alpha_optimizer, torch.optim.Adam):
+            self.alpha_optimizer.step()
+            return self.config.alpha.lr
+        before = self.alpha.detach().clone()
         self.alpha_optimizer.step()
-        self.alpha_steps += 1
+        free = self.candidates.mask & self.candidates.undecided
+        return float((self.alpha.detach() - before)[free].abs().sum() / max(int(free.sum()), 1))
 
     def step_weights(self, draw: Draw) -> None:
         """Descend along the gradient that the measurement left, with the weights of a draw.
@@ -327,7 +334,7 @@ class Search:
         return {
             "epoch": self.epoch,
             "steps": self.steps,
-            "alpha_steps": self.alpha_steps,
+            "displacement": self.displacement,
             "course": [(step, torch.from_numpy(probability)) for step, probability in self.course],
             "net": self.net.state_dict(),
             "alpha": self.alpha.detach(),
@@ -343,7 +350,7 @@ class Search:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where :meth:`state_dict` was taken."""
         self.epoch, self.steps = state["epoch"], state["steps"]
-        self.alpha_steps = state["alpha_steps"]
+        self.displacement = state["displacement"]
         self.course = [(step, probability.cpu().numpy()) for step, probability in state["course"]]
         self.net.load_state_dict(state["net"])
         with torch.no_grad():

@@ -55,7 +55,8 @@ WINDOW_FIELDS: dict[str, tuple[str, str]] = {
     ),
     "displacement": (
         "",
-        "sum of alpha's rates over the steps it has taken by the window's end; 0 while it rests",
+        "sum of alpha's rates over the steps it has taken by the window's end (under an optimizer "
+        "other than Adam: of each step's mean change); 0 while it rests",
     ),
     "count": ("EO", "steps of the window in which the op was evaluated"),
     "cost_mean": ("LEO", "local cost dL/dZ, mean over those steps' samples; NaN where count is 0"),
