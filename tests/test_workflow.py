@@ -625,6 +625,27 @@ def test_dvc_shows_every_published_scale() -> None:
             assert f"results/{scale}/{part}" in plots
 
 
+def test_pictures_of_others_are_not_published() -> None:
+    """Of a set that does not come with a package DVC tracks the manifest, and no pixels."""
+    shipped = {"digits", "digit-pairs", "fashion"}
+    tracked, kept_out = [], []
+    for file in (ROOT / "config").glob("*.yaml"):
+        scale = load_scale(file)
+        for name, dataset in scale.datasets.items():
+            folder = Path("results", scale.scale, "datasets", name)
+            tracked.append(folder / "manifest.json")
+            parts = [folder / "train.parquet", folder / "test.parquet"]
+            (tracked if dataset.source in shipped else kept_out).extend(parts)
+    words = [
+        str(Path(sys.executable).parent / "dvc"),
+        "check-ignore",
+        *map(str, (*tracked, *kept_out)),
+    ]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert kept_out
+    assert done.stdout.split() == list(map(str, kept_out))
+
+
 ELSEWHERE = {
     "another folder": ["-s", "{checkout}/Snakefile"],
     "workflow/Snakefile": ["-s", "{checkout}/workflow/Snakefile"],
