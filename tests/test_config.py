@@ -814,7 +814,12 @@ def test_the_embedded_scales_cross_methods_levels_hardness_and_cells() -> None:
     }
 
 
-CHOSEN = {"embedded": "slow", "embedded-wide": "shallow", "cifar-small": "slow"}
+CHOSEN = {
+    "embedded": "slow",
+    "embedded-wide": "shallow",
+    "embedded-full": "slow",
+    "cifar-small": "slow",
+}
 
 
 @pytest.mark.parametrize("name", CHOSEN)
