@@ -36,7 +36,7 @@ def content(results: Path) -> str:
 COLUMNS = {
     "dropped at one time": "dropped_most",
     "and come back": "regrown",
-    "dropped at the end": "dropped_share",
+    "none wins at the end": "dropped_share",
     "P(none) at the end, input": "none_input_final",
     "intermediate": "none_intermediate_final",
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from wiring.claims.judge import VERDICTS, Verdict, of_the_end
 from wiring.claims.judgement import Judgement
 from wiring.dynamics.readings import PUBLISHED
-from wiring.patterns import PATTERNS
+from wiring.patterns import CLAIMS, PATTERNS, Claim
 
 PICTURES = {"growth": "probability.svg", "width": "wiring.svg", "failure": "wiring.svg"}
 """Pattern -> the figure of a condition that shows it; loss, entropy and credit show the others."""
@@ -52,9 +52,9 @@ def findings(found: Judgement) -> list[Finding]:
         if strongest is None:
             text += "It applies to no condition of this study."
         else:
-            text += f"{_where(rows)}. Strongest in {_place(strongest)}: {definition.statistic} is "
-            text += f"{number(strongest.effect)}, and the claim asks for {definition.side} "
-            text += f"{number(definition.threshold)}."
+            bound = f"{definition.side} {number(definition.threshold)}"
+            text += f"{_where(rows)}. Strongest in {_place(strongest)}: {number(strongest.effect)} "
+            text += f"({_bounded(CLAIMS[claim])}); the claim asks for {bound}."
             if any(row.reading == PUBLISHED for row in rows):
                 text += (
                     " A wiring that still moved at its end is judged at the published displacement."
@@ -62,6 +62,12 @@ def findings(found: Judgement) -> list[Finding]:
         picture = PICTURES.get(pattern.id, "statistics.svg")
         told.append(Finding(pattern.id, pattern.title, claim, text, strongest, picture))
     return told
+
+
+def _bounded(claim: Claim) -> str:
+    """What a claim holds against its threshold, in words."""
+    _, _, meaning = claim.threshold.meaning.partition(": ")
+    return meaning.partition(";")[0]
 
 
 def number(value: float | None) -> str:
