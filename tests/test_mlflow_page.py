@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here"),
 ]
 COLUMNS = ("method", "level", "dataset", "variant", "seed")
-COLUMNS += ("edges_selected", "width_gap", "growth", "test_accuracy")
+COLUMNS += ("edges_selected", "width_gap", "regrown", "test_accuracy")
 ROWS = "[...document.querySelectorAll('a')].filter((each) => /^E1_/.test(each.innerText))"
 LINES = """[...document.querySelectorAll(".js-plotly-plot path.js-line")]
   .filter((each) => each.getTotalLength() > 50).length"""

@@ -166,7 +166,7 @@ def page_state() -> dict[str, Any]:
     MLflow hides by itself, so that one state fits every cell.
     """
     shown = ("method", "level", "dataset", "variant", "seed")
-    finals = ("edges_selected", "width_gap", "growth", "test_accuracy")
+    finals = ("edges_selected", "width_gap", "regrown", "test_accuracy")
     columns = [f"tags.`{name}`" for name in shown] + [f"metrics.`{name}`" for name in finals]
     edges, folders = edges_of(FULL_CELL), ("P", "cost")
     splits = [f"{split}/{name}" for split in SPLITS for name in (*SCALARS, "loss_minus_entropy")]
