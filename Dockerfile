@@ -13,7 +13,7 @@ RUN if [ "$torch" = cpu ]; then pip install --no-cache-dir --no-deps --require-h
     && pip install --no-cache-dir --no-deps --require-hashes -r requirements-build.txt \
     && pip install --no-cache-dir --no-deps --require-hashes --no-build-isolation -r requirements.txt \
     && if [ "$torch" = cuda ]; then pip install --no-cache-dir --no-deps --require-hashes -r requirements-cuda.txt; fi
-COPY pyproject.toml README.md LICENSE environment.yml Snakefile ./
+COPY pyproject.toml README.md LICENSE Snakefile ./
 COPY workflow workflow
 COPY config config
 COPY src src

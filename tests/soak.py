@@ -49,7 +49,7 @@ from wiring.study import read_study
 from wiring.trajectory import Trajectory
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("Snakefile", "workflow", "profiles", "config", "src", "environment.yml", "pyproject.toml")
+PARTS = ("Snakefile", "workflow", "profiles", "config", "src", "pyproject.toml")
 SIZE = 96 * 2**20
 """Bytes of a round's disk."""
 EVERY = ("CHECKPOINT_EVERY = 30.0", "CHECKPOINT_EVERY = 0.0")

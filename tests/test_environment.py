@@ -1,5 +1,6 @@
 """pyproject.toml, the locks and environment.yml say the same; checked without a network."""
 
+import re
 import tomllib
 
 import pytest
@@ -27,6 +28,21 @@ def version(entry: lock.Entry) -> str:
 
 def test_environment_is_generated_from_the_locks() -> None:
     assert lock.environment(MAIN, CUDA) == ENVIRONMENT, "run `make lock`"
+    of_the_rules = lock.RULES_ENVIRONMENT.read_text(encoding="utf-8")
+    assert lock.environment(MAIN, CUDA, "../..") == of_the_rules, "run `make lock`"
+
+
+def test_the_rules_environment_finds_the_project_where_snakemake_copies_it() -> None:
+    (line,) = (
+        line
+        for line in yaml.safe_load(lock.RULES_ENVIRONMENT.read_text())["dependencies"][-1]["pip"]
+        if line.startswith("--editable ")
+    )
+    for place in (lock.RULES_ENVIRONMENT.parent, lock.ROOT / ".snakemake/conda"):
+        assert (place / line.split()[1]).resolve() == lock.ROOT
+    for rules in (lock.ROOT / "workflow/rules").glob("*.smk"):
+        named = re.findall(r"conda:\s+\"(.+)\"", rules.read_text())
+        assert {(rules.parent / name).resolve() for name in named} <= {lock.RULES_ENVIRONMENT}
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,6 @@ PARTS = (
     "profiles",
     "config",
     "src",
-    "environment.yml",
     "dvc.yaml",
     "tools",
 )

@@ -13,7 +13,7 @@ ENVIRONMENT = {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "MPLB
 
 PACKAGES = "git"
 LOCKS = tuple(f"requirements{part}.txt" for part in ("-build", "", "-cpu", "-cuda"))
-SOURCES = ("pyproject.toml", "README.md", "LICENSE", "environment.yml", "Snakefile")
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", "Snakefile")
 FOLDERS = ("workflow", "config", "src")
 PIP = "pip install --no-cache-dir --no-deps"
 AND = " \\\n    && "

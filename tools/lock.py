@@ -6,8 +6,10 @@ holds what only a CUDA build of torch needs, and `requirements-cpu.txt` names th
 `requirements-docs.txt` holds what only `make docs` needs, so that nobody else waits for it.
 PyPI has some packages as source only; what builds them, `requirements-build.txt`, comes first, for
 pip would fetch a builder of its own choice, which no lock names.
-`environment.yml` says the same to conda, where pip finds the CUDA libraries by itself; `Dockerfile`
-and `wiring.def` install the locks in a container.
+`environment.yml` says the same to conda, where pip finds the CUDA libraries by itself, and so does
+`workflow/envs/wiring.yaml` for Snakemake, which makes the rules' environment from a copy in
+`.snakemake/conda`: from either place the project is two folders up. `Dockerfile` and `wiring.def`
+install the locks in a container.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ CUDA_LOCK = ROOT / "requirements-cuda.txt"
 DOCS_LOCK = ROOT / "requirements-docs.txt"
 BUILD_LOCK = ROOT / "requirements-build.txt"
 ENVIRONMENT = ROOT / "environment.yml"
+RULES_ENVIRONMENT = ROOT / "workflow/envs/wiring.yaml"
 DOCKERFILE = ROOT / "Dockerfile"
 APPTAINER = ROOT / "wiring.def"
 
@@ -142,13 +145,13 @@ def build_lock(entries: Iterable[Entry]) -> str:
     return BUILD_HEADER + "".join(str(e) for e in entries if e.name == BUILDER)
 
 
-def environment(main_lock: str, cuda_lock: str) -> str:
-    """Write environment.yml."""
+def environment(main_lock: str, cuda_lock: str, project: str = ".") -> str:
+    """Write conda's file; the project is at this path from where it lies."""
     pins = "".join(f"      - {e.pin}\n" for e in parse(main_lock))
     return (
         CONDA_HEADER.format(digest=digest_of(main_lock, cuda_lock))
         + pins
-        + "      - --editable .\n"
+        + f"      - --editable {project}\n"
     )
 
 
@@ -189,6 +192,7 @@ def main() -> None:
     CPU_LOCK.write_text(CPU_LOCK_TEXT, encoding="utf-8")
     BUILD_LOCK.write_text(build_lock(main_part), encoding="utf-8")
     ENVIRONMENT.write_text(environment(main_lock, cuda_lock), encoding="utf-8")
+    RULES_ENVIRONMENT.write_text(environment(main_lock, cuda_lock, "../.."), encoding="utf-8")
     digest = digest_of(main_lock, cuda_lock)
     DOCKERFILE.write_text(containers.dockerfile(digest), encoding="utf-8")
     APPTAINER.write_text(containers.apptainer(digest), encoding="utf-8")

@@ -7,7 +7,7 @@ rule _charges:
     log:
         f"{LOGS}/charges.log",
     conda:
-        "../../environment.yml"
+        "../envs/wiring.yaml"
     params:
         code=code_digest("charges"),
         methods={
@@ -35,7 +35,7 @@ rule _audit:
     log:
         f"{LOGS}/audit.log",
     conda:
-        "../../environment.yml"
+        "../envs/wiring.yaml"
     params:
         code=code_digest("report"),
         design=SCALE.model_dump_json(),

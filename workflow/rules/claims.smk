@@ -11,7 +11,7 @@ rule _claims:
     log:
         f"{LOGS}/experiments/{{experiment}}/claims.log",
     conda:
-        "../../environment.yml"
+        "../envs/wiring.yaml"
     params:
         code=code_digest("claims"),
         # Only what stands in the file counts, not how: a comment changes nothing.

@@ -9,7 +9,7 @@ rule _dataset:
     log:
         f"{LOGS}/datasets/{{dataset}}.log",
     conda:
-        "../../environment.yml"
+        "../envs/wiring.yaml"
     params:
         code=code_digest("data"),
         source=lambda wildcards: source_digest(SCALE.datasets[wildcards.dataset].source),

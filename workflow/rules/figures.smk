@@ -30,7 +30,7 @@ for experiment in EXPERIMENTS:
         log:
             f"{LOGS}/experiments/{experiment}/figures.log",
         conda:
-            "../../environment.yml"
+            "../envs/wiring.yaml"
         params:
             code=code_digest("figures"),
             # Only what stands in the file counts, not how: a comment changes nothing.

@@ -13,7 +13,7 @@ rule _page:
     log:
         f"{LOGS}/experiments/{{experiment}}/page.log",
     conda:
-        "../../environment.yml"
+        "../envs/wiring.yaml"
     params:
         code=code_digest("report"),
         design=lambda wildcards: SCALE.experiments[wildcards.experiment].model_dump_json(),
@@ -38,7 +38,7 @@ rule _explorer:
     log:
         f"{LOGS}/experiments/{{experiment}}/explorer.log",
     conda:
-        "../../environment.yml"
+        "../envs/wiring.yaml"
     resources:
         mem_mb=4000,
     params:

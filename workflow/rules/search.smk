@@ -93,7 +93,7 @@ for experiment in EXPERIMENTS:
                 condition=one_of(DESIGN[experiment]),
             priority: LONGEST[experiment]
             conda:
-                "../../environment.yml"
+                "../envs/wiring.yaml"
             threads: lambda wildcards: CONDITIONS[wildcards.condition].run.threads
             resources:
                 mem_mb=lambda wildcards: CONDITIONS[wildcards.condition].run.memory_mb,

@@ -24,7 +24,7 @@ rule _overview:
     log:
         f"{LOGS}/overview.log",
     conda:
-        "../../environment.yml"
+        "../envs/wiring.yaml"
     params:
         code=code_digest("figures"),
         tables=options_of_tables,
@@ -41,7 +41,7 @@ rule _metrics:
     log:
         f"{LOGS}/metrics.log",
     conda:
-        "../../environment.yml"
+        "../envs/wiring.yaml"
     params:
         code=code_digest("dynamics"),
         tables=options_of_tables,
@@ -59,7 +59,7 @@ rule _series:
     log:
         f"{LOGS}/series.log",
     conda:
-        "../../environment.yml"
+        "../envs/wiring.yaml"
     params:
         code=code_digest("series"),
         tables=options_of_tables,
@@ -84,7 +84,7 @@ rule _index:
     log:
         f"{LOGS}/index.log",
     conda:
-        "../../environment.yml"
+        "../envs/wiring.yaml"
     params:
         code=code_digest("report"),
         design=SCALE.model_dump_json(),

@@ -12,7 +12,7 @@ rule _tables:
     log:
         f"{LOGS}/experiments/{{experiment}}/tables.log",
     conda:
-        "../../environment.yml"
+        "../envs/wiring.yaml"
     resources:
         mem_mb=4000,
         runtime=30,
