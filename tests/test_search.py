@@ -22,7 +22,7 @@ from wiring.config import DatasetConfig, Edge, RunConfig, SearchConfig
 from wiring.data.batches import Batches
 from wiring.data.dataset import Dataset, load
 from wiring.data.prepare import prepare
-from wiring.job import checkpoint
+from wiring.job import checkpoint, machine
 from wiring.job import run as job
 from wiring.job.run import SearchError, StoppedError, run
 from wiring.job.stops import Stops
@@ -504,6 +504,31 @@ def test_a_loss_that_is_not_finite_stops_the_search(
     monkeypatch.setattr(Search, "run_epoch", None)
     with pytest.raises(SearchError, match=r"E1_darts_single_digits_s3: the .* loss is .*epoch"):
         run(c, "test", data, tmp_path / "t", tmp_path / "c")
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_memory_that_is_still_to_be_written_is_not_filled_before(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: str
+) -> None:
+    """The trajectory is the same to the bit with it and without."""
+    if size == "large":
+        monkeypatch.setattr(small, "SMALL_MAP", 0)
+    c = config(method="darts", train={"epochs": 1, "batch_size": 16})
+    run(c, "test", data, tmp_path / "t", tmp_path / "c")
+    assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.utils.deterministic.fill_uninitialized_memory
+    prepared = machine.prepare
+
+    def filled(one: SearchConfig) -> torch.device:
+        device = prepared(one)
+        monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+        return device
+
+    monkeypatch.setattr(machine, "prepare", filled)
+    run(c, "test", data, tmp_path / "filled", tmp_path / "c2")
+    assert torch.utils.deterministic.fill_uninitialized_memory
+    one, other = (Trajectory.read(tmp_path / name) for name in ("t", "filled"))
+    assert one.manifest["files"] == other.manifest["files"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
