@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import subprocess
@@ -29,6 +30,7 @@ from tests.terminals import Terminal
 from tools import field as tools_field
 from tools.browser import CHROMIUM
 from wiring.audit import budget
+from wiring.audit import run as audit
 from wiring.audit.budget import Timing, makespan, plan
 from wiring.audit.design import METHODS, data_of, design, written
 from wiring.claims.answers import NOTHING, Answer, answers
@@ -494,6 +496,23 @@ def test_an_audit_of_a_tiny_method_on_tiny_data(tmp_path: Path) -> None:
     assert "What the wiring of gdas does, and why" in page
     scale = yaml.safe_load((tmp_path / "audits/gdas.yaml").read_text())
     assert scale["audit"] == {"methods": ["gdas"], "against": ["dsnas"]}
+
+
+# Of 200 samples; batches of 40 and of 48, for the smaller split is of 40.
+@pytest.mark.parametrize(("fraction", "steps"), [(0.2, 4), (0.5, 2), (0.8, 1)])
+def test_bi_level_searches_are_planned_by_the_split_that_the_weights_learn_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fraction: float, steps: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pairs = [("gdas", "single"), ("gdas", "bi")]
+    timings = dict.fromkeys(pairs, Timing(1e-3, 0.0, 0.0))
+    monkeypatch.setattr(audit, "_timed", lambda *_: timings)
+    raw = {"train_samples": 200, "test_fraction": 0.2, "validation_fraction": fraction}
+    data = data_of(json.dumps({"source": "digits", **raw}))
+    plenty = audit.Budget(60, 1, 1)
+    file = audit.planned("gdas", ["gdas"], [], data, plenty, tmp_path, "")
+    bi = next(one for one in load_scale(file).searches().values() if one.level == "bi")
+    assert bi.train.epochs == -(-budget.MOST // steps)
 
 
 def test_a_file_that_is_there_is_not_planned_anew(

@@ -30,7 +30,7 @@ from wiring.config import (
 from wiring.config.expand import _layers
 from wiring.config.schema import scale_schema
 from wiring.errors import InputError
-from wiring.study import read_study
+from wiring.study import read_study, shortfalls
 
 ROOT = Path(__file__).parent.parent
 GOOD: dict[str, Any] = {
@@ -367,6 +367,35 @@ def test_what_changes_nothing_or_cannot_run_is_refused_once_where_it_stands(
     for place, message in places.items():
         assert re.search(message, said[place]), said[place]
     assert len(str(caught.value).splitlines()) == len(places)
+
+
+# Of 200 samples; batches of 16.
+@pytest.mark.parametrize(("fraction", "steps"), [(0.2, 10), (0.5, 6), (0.8, 2)])
+def test_an_epoch_has_the_steps_of_the_split_that_the_weights_learn_from(
+    tmp_path: Path, fraction: float, steps: int
+) -> None:
+    uneven = {"train_samples": 200, "validation_fraction": fraction}
+    digits = STUDY["datasets"]["digits"] | uneven
+
+    def bi(train: dict[str, Any]) -> Path:
+        settings = {"alpha": {"lr": 0.01}, "train": {"batch_size": 16, **train}}
+        overrides = [{"set": settings}]
+        return study(tmp_path, datasets__digits=digits, experiments__E2__overrides=overrides)
+
+    assert read_study(bi({"windows_per_epoch": steps})).searches()
+    with pytest.raises(InputError, match=rf"{steps + 1} does not fit the {steps} steps of"):
+        read_study(bi({"windows_per_epoch": steps + 1}))
+    bound = 390 // steps
+    assert read_study(bi({"epochs": 2, "until": {"displacement": 3.9, "bound": bound}}))
+    with pytest.raises(InputError, match=rf"{bound - 1} epochs of {steps} steps .* expected 3.9"):
+        read_study(bi({"epochs": 2, "until": {"displacement": 3.9, "bound": bound - 1}}))
+
+    def short(epochs: int) -> list[str]:
+        return [said for said in shortfalls(read_study(bi({"epochs": epochs}))) if "E2" in said]
+
+    assert not short(bound)
+    (said,) = short(bound - 1)
+    assert f"displacement will be {(bound - 1) * steps / 100:.3g} of 3.9" in said
 
 
 def test_readings_of_a_level_that_no_experiment_has_are_refused(tmp_path: Path) -> None:

@@ -72,8 +72,8 @@ def shortfalls(scale: ScaleConfig) -> Iterator[str]:
         dataset = scale.datasets[search.dataset]
         if not search.alpha.lr or missing(dataset):
             continue
-        samples = min(check_dataset(dataset, search.dataset)[search.level])
-        far = search.alpha.lr * search.train.steps(samples) * search.train.longest
+        train, *_ = check_dataset(dataset, search.dataset)[search.level]
+        far = search.alpha.lr * search.train.steps(train) * search.train.longest
         published = scale.readings.displacement(search.level)
         if not reached(far, published):
             yield (
@@ -105,15 +105,14 @@ def _lengths(scale: ScaleConfig, sizes: dict[str, dict[Level, tuple[int, ...]]])
             continue  # itself at fault, or not there
         train = search.train
         splits = sizes[search.dataset][search.level]
-        samples = min(splits)
-        if train.batch_size > samples:
+        if train.batch_size > min(splits):
             yield group.stands(
                 ("train", "batch_size"),
-                f"{train.batch_size} does not fit the {samples} samples of a split of "
+                f"{train.batch_size} does not fit the {min(splits)} samples of a split of "
                 f"{search.dataset} ({search.level}-level)",
             )
             continue
-        steps = train.steps(samples)
+        steps = train.steps(splits[0])  # the weights' split makes the epoch, alpha's goes round
         if train.windows_per_epoch > steps:
             yield group.stands(
                 ("train", "windows_per_epoch"),

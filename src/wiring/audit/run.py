@@ -64,9 +64,8 @@ def planned(
         InputError: the data cannot be had, or the budget is too small.
     """
     sizes = check_dataset(data.config, f"datasets.{data.name}")
-    smallest = {level: min(splits) for level, splits in sizes.items()}
-    batch = min(BATCH, *smallest.values())
-    steps: dict[Level, int] = {level: smallest[level] // batch for level in LEVELS}
+    batch = min(BATCH, *(min(splits) for splits in sizes.values()))
+    steps: dict[Level, int] = {level: sizes[level][0] // batch for level in LEVELS}
     trial = design(name, methods, against, data, batch, Plan(dict.fromkeys(LEVELS, 1), 1, 0.0))
     searches = ScaleConfig.model_validate(trial).searches()
     timings = _timed(list(searches.values()), data, cache)

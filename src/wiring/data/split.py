@@ -32,7 +32,8 @@ def check_dataset(
         facts: what the source says, if it was asked already.
 
     Returns:
-        The samples of each split that a search trains on, by level.
+        The samples of each split that a search trains on, by level: that of the weights, which
+        makes an epoch, then alpha's if it has its own.
 
     Raises:
         InputError: what the source reads is not there, or a split is impossible; names the field.
