@@ -41,7 +41,7 @@ from tests.ports import silent_port
 from wiring.config import AugmentConfig, DatasetConfig
 from wiring.data.batches import Batches, normalise
 from wiring.data.dataset import load
-from wiring.data.prepare import prepare
+from wiring.data.prepare import _stratified, prepare
 from wiring.data.sources import cifar, download
 from wiring.errors import InputError
 
@@ -343,6 +343,42 @@ def test_splits_are_disjoint_stratified_and_the_noise_exact(
     assert int(moved.sum()) == round(noise * len(train)) == data.manifest["noisy_labels"]
     assert int(data.train_labels.min()) >= 0
     assert int(data.train_labels.max()) < 10
+
+
+@settings(deadline=None, max_examples=8)
+@given(kept=st.integers(1420, 1438), kept_test=st.integers(340, 359), seed=st.integers(0, 2**40))
+def test_all_but_a_few_samples_may_be_kept(
+    tmp_path_factory: pytest.TempPathFactory, kept: int, kept_test: int, seed: int
+) -> None:
+    out = tmp_path_factory.mktemp("data") / "digits"
+    config = {"test_fraction": 0.2, "split_seed": seed}
+    prepare(digits(**config), out, out)
+    whole = load(out)
+    prepare(digits(**config, train_samples=kept, test_samples=kept_test), out, out)
+    some = load(out)
+    for size, all_labels, labels in (
+        (kept, whole.train_clean_labels, some.train_clean_labels),
+        (kept_test, whole.test_labels, some.test_labels),
+    ):
+        assert len(labels) == size
+        expected = torch.bincount(all_labels) * size / len(all_labels)
+        assert ((torch.bincount(labels) - expected).abs() < 1).all()
+
+
+def test_a_class_of_one_sample_is_kept_or_missed() -> None:
+    labels = np.repeat([0, 1], [30, 1])
+    assert _stratified(labels, 20, 0, "f", rest=False)[30]
+    with pytest.raises(InputError, match="f: of 31 samples, the part of 3 gets none of class 1"):
+        _stratified(labels, 3, 0, "f", rest=False)
+    with pytest.raises(InputError, match=r"f: .* in each|f: class 1 has 1 of 31 samples"):
+        _stratified(labels, 20, 0, "f")
+
+
+@given(size=st.integers(3, 57), seed=st.integers(0, 2**32 - 1))
+def test_whether_the_rest_is_a_part_does_not_change_the_choice(size: int, seed: int) -> None:
+    labels = np.repeat([0, 1, 2], 20)
+    parts = [_stratified(labels, size, seed, "f", rest=rest) for rest in (True, False)]
+    assert (parts[0] == parts[1]).all()
 
 
 def test_noise_is_uniform_among_the_other_classes(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def _kept(part: _Part, count: int | None, seed: int, field: str) -> _Part:
     """So many of the samples, from each class its share; all without a count."""
     if count is None or count >= len(part.labels):
         return part
-    return part[_stratified(part.labels, count, seed, field)]
+    return part[_stratified(part.labels, count, seed, field, rest=False)]
 
 
 def _mixed(part: _Part, generator: np.random.Generator) -> _Part:
@@ -161,23 +161,27 @@ def _shrunk(images: npt.NDArray[np.uint8], block: int) -> npt.NDArray[np.uint8]:
     return small
 
 
-def _stratified(labels: Labels, size: int, seed: int, field: str) -> Mask:
-    """Choose `size` samples at random, from each class its share (to less than one sample)."""
-    from sklearn.model_selection import train_test_split
+def _stratified(labels: Labels, size: int, seed: int, field: str, *, rest: bool = True) -> Mask:
+    """Choose `size` samples at random, from each class its share (to less than one sample).
 
+    Args:
+        labels: of all samples.
+        size: how many.
+        seed: of the choice.
+        field: its place in the scale file, for messages.
+        rest: whether the others are a part as well, which has to hold each class.
+    """
     counts = np.bincount(labels)
-    check_share(len(labels), size, len(counts), field)
-    if counts.min() < 2:
+    if rest:
+        check_share(len(labels), size, len(counts), field)
+    if counts.min() < 1 + rest:
         raise InputError(
             f"{field}: class {counts.argmin()} has {counts.min()} of {len(labels)} samples, "
-            "expected at least 2 to split"
+            f"expected at least {1 + rest} to split"
         )
-    part, _ = train_test_split(
-        np.arange(len(labels)), train_size=size, stratify=labels, random_state=seed
-    )
     chosen = np.zeros(len(labels), bool)
-    chosen[part] = True
-    for side in (chosen, ~chosen):
+    chosen[_choice(labels, counts, size, seed)] = True
+    for side in (chosen, ~chosen) if rest else (chosen,):
         found = np.bincount(labels[side], minlength=len(counts))
         if found.min() == 0:
             raise InputError(
@@ -185,6 +189,29 @@ def _stratified(labels: Labels, size: int, seed: int, field: str) -> Mask:
                 f"{found.argmin()}, expected a larger part"
             )
     return chosen
+
+
+def _choice(labels: Labels, counts: Labels, size: int, seed: int) -> Labels:
+    """The positions that :func:`_stratified` chooses."""
+    from sklearn.model_selection import train_test_split
+
+    if len(labels) - size >= len(counts) and counts.min() > 1:
+        chosen, _ = train_test_split(
+            np.arange(len(labels)), train_size=size, stratify=labels, random_state=seed
+        )
+        return chosen  # type: ignore[no-any-return]
+    # That one wants a sample of each class on both sides.
+    generator = np.random.default_rng(seed)
+    due = counts * size / len(labels)
+    taken = due.astype(np.int64)
+    largest = np.lexsort((generator.random(len(counts)), taken - due))  # remainders
+    taken[largest[: size - taken.sum()]] += 1
+    return np.concatenate(
+        [
+            generator.permutation(np.flatnonzero(labels == label))[:count]
+            for label, count in enumerate(taken)
+        ]
+    )
 
 
 def _noisy(clean: Labels, share: float, classes: int, seed: int) -> Labels:
