@@ -369,6 +369,111 @@ def test_what_changes_nothing_or_cannot_run_is_refused_once_where_it_stands(
     assert len(str(caught.value).splitlines()) == len(places)
 
 
+NO_SKIP, NO_NONE = ["none", "sep_conv_3x3"], ["skip_connect", "sep_conv_3x3"]
+IDLE: list[tuple[str, dict[str, Any], dict[str, str]]] = [
+    (
+        "dsnas",
+        {"train": {"epochs": 4, "curvature_every": 5}},
+        {"train.curvature_every": "a search has 4 epochs"},
+    ),
+    ("dsnas", {"run": {"device": "cpu", "gpus": 1}}, {"run.gpus": "run.device is cpu"}),
+    (
+        "dsnas",
+        {"alpha": {"lr": 0.0, "cost_clamp": 5.0, "grad_clip": 10.0, "beta1": 0.9}},
+        {f"alpha.{name}": "alpha.lr is 0" for name in ("cost_clamp", "grad_clip", "beta1")},
+    ),
+    (
+        "gaea",
+        {"alpha": {"lr": 0.1, "beta1": 0.9, "beta2": 0.9, "weight_decay": 0.0}},
+        {f"alpha.{name}": "gaea's steps" for name in ("beta1", "beta2", "weight_decay")},
+    ),
+    (
+        "darts-minus",
+        {"space": {"ops": NO_SKIP}, "settings": {"skip": {"start": 0.5, "end": 0.0}}},
+        {f"settings.skip.{name}": "take skip_connect" for name in ("start", "end")},
+    ),
+    (
+        "sgas",
+        {"space": {"ops": NO_NONE}, "settings": {"inputs": 1}},
+        {"settings.inputs": "take none"},
+    ),
+    (
+        "darts-pt",
+        {
+            "space": {"nodes": 1, "forbid_ops": {"0-2": ["none"], "1-2": ["none"]}},
+            "settings": {"inputs": 1},
+        },
+        {"settings.inputs": "take none"},
+    ),
+    (
+        "proxylessnas",
+        {"space": {"ops": ["skip_connect"]}, "settings": {"rest_where_none": True}},
+        {"settings.rest_where_none": "take none"},
+    ),
+    (
+        "dsnas",
+        {"space": {"cells": 2, "fix_edges": {}}, "alpha": {}},
+        {"space.fix_edges": "it is empty", "alpha": "it is empty"},
+    ),
+    (
+        "dsnas",
+        {"space": {"cells": 2, "forbid_ops": {"0-2": []}}},
+        {"space.forbid_ops.0-2": "it is empty"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "variant", "places"), IDLE)
+def test_a_setting_without_effect_is_refused_where_it_stands(
+    tmp_path: Path, method: str, variant: dict[str, Any], places: dict[str, str]
+) -> None:
+    here = "experiments__E2__"
+    changes = {f"{here}methods": [method], f"{here}variants": {"x": variant}, "defaults": {}}
+    with pytest.raises(InputError) as caught:
+        read_study(study(tmp_path, **changes))
+    lines = [line.split("variants.x.")[1] for line in str(caught.value).splitlines()]
+    said = dict(line.split(": changes nothing: ") for line in lines)
+    assert set(said) == set(places)
+    assert all(why in said[place] for place, why in places.items())
+
+
+def test_a_setting_that_has_an_effect_in_one_of_its_searches_is_taken(tmp_path: Path) -> None:
+    """Here and there it may have none: sections are shared."""
+    alpha = {"cost_clamp": 5.0, "beta1": 0.9, "weight_decay": 0.0}
+    raw = {
+        "defaults": {
+            "alpha": alpha,
+            "train": {"curvature_every": 5},
+            "run": {"gpus": 1},
+            "space": {"forbid_ops": {"2-3": ["none"]}},
+        },
+        "methods": {"sgas": {"settings": {"inputs": 1}}},
+        "experiments__E1__methods": ["dsnas", "gaea", "sgas", "darts"],
+        "experiments__E1__variants": {
+            "free": {"space": {"forbid_ops": {"2-3": []}}},
+            "rest": {"alpha": {"lr": 0.0}},
+            "short": {"train": {"epochs": 3}},
+            "no-none": {"space": {"ops": NO_NONE, "forbid_ops": {"2-3": []}}},
+            "cpu": {"run": {"device": "cpu"}},
+        },
+    }
+    searches = read_study(study(tmp_path, **raw)).searches()
+    assert any(search.idle for search in searches.values())
+
+
+def test_an_alpha_that_would_rest_in_every_epoch_is_refused(tmp_path: Path) -> None:
+    here = {"experiments__E2__methods": ["pc-darts"]}
+    section = "methods__pc-darts"
+    with pytest.raises(InputError, match=r"methods\.pc-darts\.settings\.warm_up: .*every epoch"):
+        read_study(study(tmp_path, **here, **{section: {"settings": {"warm_up": 1.0}}}))
+    for fine in (
+        {"settings": {"warm_up": 0.9}},
+        {"settings": {"warm_up": 1.0}, "alpha": {"lr": 0.0}},
+        {"settings": {"warm_up": 1.0}, "alpha": {"lr": 0.01}, "train": {"until": UNTIL}},
+    ):
+        assert read_study(study(tmp_path, **here, **{section: fine}))
+
+
 # Of 200 samples; batches of 16.
 @pytest.mark.parametrize(("fraction", "steps"), [(0.2, 10), (0.5, 6), (0.8, 2)])
 def test_an_epoch_has_the_steps_of_the_split_that_the_weights_learn_from(

@@ -506,6 +506,48 @@ def test_a_loss_that_is_not_finite_stops_the_search(
         run(c, "test", data, tmp_path / "t", tmp_path / "c")
 
 
+NO_NONE = {"space": {"ops": ["skip_connect", "sep_conv_3x3"]}}
+
+
+@pytest.mark.parametrize(
+    ("method", "base", "field", "values"),
+    [
+        ("dsnas", {"alpha": {"lr": 0.0}}, "alpha.cost_clamp", (None, 1e-9)),
+        ("dsnas", {"alpha": {"lr": 0.0}}, "alpha.grad_clip", (None, 1e-9)),
+        ("darts", {"alpha": {"lr": 0.0}}, "alpha.weight_decay", (0.0, 1.0)),
+        ("gaea", {"alpha": {"lr": 0.1}}, "alpha.weight_decay", (0.0, 1.0)),
+        ("gaea", {"alpha": {"lr": 0.1}}, "alpha.beta1", (0.0, 0.9)),
+        (
+            "darts-minus",
+            {"space": {"ops": ["none", "sep_conv_3x3"]}},
+            "settings.skip",
+            (
+                {"start": 9.0, "end": 0.0},
+                {"start": 0.0, "end": 0.0},
+            ),
+        ),
+        ("sgas", NO_NONE, "settings.inputs", (1, 3)),
+        ("darts-pt", NO_NONE, "settings.inputs", (1, 3)),
+        ("proxylessnas", NO_NONE, "settings.rest_where_none", (False, True)),
+    ],
+)
+def test_what_is_said_to_change_nothing_changes_nothing(
+    dataset: Dataset, method: str, base: dict[str, Any], field: str, values: tuple[Any, Any]
+) -> None:
+    section, name = field.split(".")
+    small = {"cells": 1, "nodes": 2, "channels": 2}
+    found = []
+    for value in values:
+        own = {**base, section: {**base.get(section, {}), name: value}}
+        own["space"] = {**small, **base.get("space", {})}
+        c = config(method=method, train={"epochs": 4, "batch_size": 16}, **own)
+        assert (section, name) in c.idle
+        search = Search(c, dataset, CPU)
+        rows = [row for _ in range(4) for row in search.run_epoch()]
+        found.append([str(row.values) for row in rows] + [search.alpha.tolist()])
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("size", ["small", "large"])
 def test_memory_that_is_still_to_be_written_is_not_filled_before(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: str

@@ -7,7 +7,7 @@ where it stands.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -55,14 +55,20 @@ class Layer(NamedTuple):
         return True
 
     def leaves(self) -> Iterator[Place]:
-        """The path of each plain value."""
+        """The path of each plain value, and of each section without any."""
         todo: list[tuple[Place, Any]] = [((), self.settings)]
         while todo:
             path, value = todo.pop()
             if isinstance(value, dict):
                 todo += [((*path, key), item) for key, item in reversed(value.items())]
-            else:
+            if path and (value == {} or not isinstance(value, dict)):
                 yield path
+
+    def empty(self, path: Place, before: Iterable[Layer]) -> bool:
+        """Whether what stands at a leaf's path says nothing: it takes nothing away either."""
+        value = self.value(path)
+        forbids = path[:2] == ("space", "forbid_ops") and value == []
+        return value == {} or (forbids and not any(layer.sets(path) for layer in before))
 
 
 class Group(NamedTuple):
@@ -151,7 +157,7 @@ def expand(scale: ScaleConfig) -> tuple[dict[str, SearchConfig], list[str]]:
     if not told:  # what follows from these is no news
         told = dict.fromkeys(_checked(scale, found))
     if not told:
-        told = dict.fromkeys(_idle(scale))
+        told = dict.fromkeys(_idle(scale, found))
     return found, [f"{dotted(place)}: {said}" for place, said in told]
 
 
@@ -267,15 +273,20 @@ def _misplaced(scale: ScaleConfig) -> Iterator[Fault]:
                     yield (*layer.place, *path), said
 
 
-def _idle(scale: ScaleConfig) -> Iterator[Fault]:
+def _idle(scale: ScaleConfig, searches: Mapping[str, SearchConfig]) -> Iterator[Fault]:
     """What stands in the file and changes nothing."""
     for name, dataset in scale.datasets.items():
         if dataset.noise_seed and not dataset.label_noise:
             yield ("datasets", name, "noise_seed"), "changes nothing where label_noise is 0"
     layers = [layer for layer, _ in _layers(scale)]
-    used = {(*layer.place, *path): False for layer in layers for path in layer.leaves()}
+    said: dict[Place, str | None] = {
+        (*layer.place, *path): "something more particular sets it for every search"
+        for layer in layers
+        for path in layer.leaves()
+    }
     changes = {layer.place: False for layer in layers if layer.place[-1] == "set"}
     for group in groups(scale):
+        idle = searches[f"{group.condition}_s{group.seeds[0]}"].idle
         for number, layer in enumerate(group.layers):
             before, after = group.layers[:number], group.layers[number + 1 :]
             if not changes.get(layer.place, True):
@@ -285,14 +296,17 @@ def _idle(scale: ScaleConfig) -> Iterator[Fault]:
                 changes[layer.place] = without is None or without != beside
             for path in layer.leaves():
                 place = (*layer.place, *path)
-                used[place] = used[place] or not any(other.sets(path) for other in after)
+                if said[place] is not None and not any(other.sets(path) for other in after):
+                    empty = "it is empty" if layer.empty(path, before) else None
+                    why = (why for field, why in idle.items() if path[: len(field)] == field)
+                    said[place] = empty or next(why, None)
     same = [place for place, really in changes.items() if not really]
     yield from ((place, "changes nothing: what it sets is so without it") for place in same)
     if same:
         return
-    for place, really in used.items():
-        if not really:
-            yield place, "changes nothing: something more particular sets it for every search"
+    for place, reason in said.items():
+        if reason is not None:
+            yield place, f"changes nothing: {reason}"
 
 
 def _valid(group: Group) -> SearchConfig | None:

@@ -29,6 +29,7 @@ from pydantic_core import CoreSchema
 from wiring.config import plugins
 from wiring.config.model import Level, Model, Name, Seed
 from wiring.config.space import SpaceConfig
+from wiring.errors import Place
 
 POINT = ("experiment", "variant", "dataset", "method", "level", "seed")
 """The fields of a search that its experiment fills in; the others are settings."""
@@ -62,6 +63,13 @@ class MethodSettings(Model):
     def misfit(self, search: SearchConfig) -> str | None:  # noqa: ARG002
         """Why the method cannot run this search, in words that name a field; None if it can."""
         return None
+
+    def idle(self, search: SearchConfig) -> dict[Place, str]:  # noqa: ARG002
+        """Fields of this search that the method leaves without effect, each with why.
+
+        A scale file is refused where it sets one of them and it is so for every search.
+        """
+        return {}
 
 
 def settings_model(method: str) -> type[MethodSettings]:
@@ -355,6 +363,19 @@ class SearchConfig(Model):
     def method_settings(self) -> MethodSettings:
         """:attr:`settings` as the method's own model."""
         return settings_model(self.method).model_validate(self.settings)
+
+    @property
+    def idle(self) -> dict[Place, str]:
+        """Fields, or sections, whose values change nothing in this search, each with why."""
+        found: dict[Place, str] = {}
+        if not self.alpha.lr:
+            steps = ("beta1", "beta2", "weight_decay", "grad_clip", "cost_clamp")
+            found |= {("alpha", name): "alpha.lr is 0" for name in steps}
+        if self.train.curvature_every > self.train.all_epochs:
+            found["train", "curvature_every"] = f"a search has {self.train.all_epochs} epochs"
+        if self.run.gpus and self.run.device == "cpu":
+            found["run", "gpus"] = "run.device is cpu"
+        return found | self.method_settings.idle(self)
 
     @property
     def condition(self) -> Condition:

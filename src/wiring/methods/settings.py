@@ -13,6 +13,14 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from wiring.config.model import Model
 from wiring.config.search import MethodSettings, SearchConfig
+from wiring.errors import Place
+
+
+def _without(op: str, search: SearchConfig, setting: str) -> dict[Place, str]:
+    """That a setting of the method has no effect, where no edge may take an op."""
+    if any(op in search.space.choices(edge) for edge in search.space.edges):
+        return {}
+    return {("settings", setting): f"no edge may take {op}"}
 
 
 class Ramp(Model):
@@ -97,6 +105,10 @@ class ProxylessNASSettings(MethodSettings):
     rest_where_none: bool = False
     rescale: bool = False
 
+    def idle(self, search: SearchConfig) -> dict[Place, str]:
+        """No edge's open op is one that is not there."""
+        return _without("none", search, "rest_where_none")
+
 
 class SNASSettings(MethodSettings):
     """SNAS.
@@ -166,6 +178,10 @@ class DARTSMinusSettings(KeepSettings):
     follows_progress: ClassVar[bool] = True
     takes_all: ClassVar[bool] = True
 
+    def idle(self, search: SearchConfig) -> dict[Place, str]:
+        """The auxiliary skip connection stands beside the skip connection."""
+        return _without("skip_connect", search, "skip")
+
 
 class BetaDARTSSettings(KeepSettings):
     """beta-DARTS.
@@ -184,6 +200,13 @@ class GAEASettings(KeepSettings):
 
     takes_all: ClassVar[bool] = True
 
+    def idle(self, search: SearchConfig) -> dict[Place, str]:  # noqa: ARG002
+        """Alpha's optimizer is not Adam."""
+        return {
+            ("alpha", name): "gaea's steps have no moments and no decay"
+            for name in ("beta1", "beta2", "weight_decay")
+        }
+
 
 class DecidingSettings(MethodSettings):
     """A method that decides edge by edge while it searches.
@@ -199,6 +222,10 @@ class DecidingSettings(MethodSettings):
     inputs: PositiveInt = 2
     follows_progress: ClassVar[bool] = True
     takes_all: ClassVar[bool] = True
+
+    def idle(self, search: SearchConfig) -> dict[Place, str]:
+        """An edge that a node does not keep becomes `none`."""
+        return _without("none", search, "inputs")
 
     def due(self, progress: float, epochs: int) -> int:
         """Decisions that fell due in the epoch just done.
@@ -230,6 +257,15 @@ class PCDARTSSettings(KeepSettings):
     warm_up: Annotated[float, Field(ge=0, le=1)] = 0.3
     follows_progress: ClassVar[bool] = True
     takes_all: ClassVar[bool] = True
+
+    def misfit(self, search: SearchConfig) -> str | None:
+        """An alpha that is said to learn must not rest in every epoch."""
+        whole = self.warm_up == 1 and search.train.until is None
+        return (
+            "alpha rests in every epoch: settings.warm_up must be less than 1, or alpha.lr be 0"
+            if whole and search.alpha.lr
+            else None
+        )
 
 
 class DARTSPTSettings(DecidingSettings):
