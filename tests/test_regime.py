@@ -153,8 +153,10 @@ def test_a_search_is_measured_by_the_one_that_differs_in_alpha_alone() -> None:
     }
     assert twins(scale, "E1") == {}
     # What is only recorded makes no other setting.
-    recorded = {"train": {"windows_per_epoch": 3, "followed_samples": 4}, "weights": {"lr": 0.3}}
-    changed = scale_with(experiments__E1__variants__slow=recorded)
+    recorded = {"windows_per_epoch": 3, "followed_samples": 4, "curvature_every": 2}
+    changed = scale_with(
+        experiments__E1__variants__slow={"train": recorded, "weights": {"lr": 0.3}}
+    )
     assert len(twins(ScaleConfig.model_validate(changed), "E0")) == 2
 
 

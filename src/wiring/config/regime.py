@@ -138,7 +138,12 @@ def _setting(search: SearchConfig, method: str) -> str:
 
     How often it is recorded is not of it, nor how long a search may go on after its epochs.
     """
-    recorded: dict[str, Any] = {"windows_per_epoch": 1, "followed_samples": 0, "until": None}
+    recorded: dict[str, Any] = {
+        "windows_per_epoch": 1,
+        "followed_samples": 0,
+        "curvature_every": 0,
+        "until": None,
+    }
     train = search.train.model_copy(update=recorded)
     kept = search.model_copy(update={"train": train})
     text = kept.model_dump_json(include={"dataset", "level", "space", "weights", "train"})
