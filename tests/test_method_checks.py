@@ -325,6 +325,32 @@ def test_an_entry_point_of_no_use_is_a_sentence_and_exit_code_1(
     assert ended.output.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("method", "follows"),
+    [
+        ("snas.SNAS", True),
+        ("gdas.GDAS", True),
+        ("sgas.SGAS", True),
+        ("pc_darts.PCDARTS", True),
+        ("darts_pt.DARTSPT", True),
+        ("darts_minus.DARTSMinus", True),
+        ("beta_darts.BetaDARTS", True),
+        ("darts.DARTS", False),
+        ("dsnas.DSNAS", False),
+        ("proxylessnas.ProxylessNAS", False),
+        ("gaea.GAEA", False),
+    ],
+)
+def test_a_method_that_follows_progress_and_does_not_say_so_is_found_out(
+    plug: Callable[[str], None], method: str, follows: bool
+) -> None:
+    module, name = method.split(".")
+    plug(f"from wiring.methods.{module} import {name} as Mine")
+    found = faults("mine")
+    assert len(found) == follows
+    assert all("expected follows_progress = True in its settings" in said for said in found)
+
+
 def test_an_unknown_method_is_bad_input() -> None:
     ended = CliRunner().invoke(app, ["check", "enas"])
     assert ended.exit_code == 2

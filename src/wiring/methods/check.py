@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from wiring.config import SpaceConfig
-from wiring.config.search import AlphaConfig, MethodSettings
+from wiring.config.search import AlphaConfig, MethodSettings, settings_model
 from wiring.errors import InputError
 from wiring.methods import chance
 from wiring.methods.hooks import Hooks
@@ -44,15 +44,27 @@ def faults(name: str, settings: MethodSettings | None = None) -> tuple[str, ...]
         return (str(error),)
     except Exception as error:  # whatever somebody else's code raises
         return (f"{name}: cannot be made: {type(error).__name__}: {error}",)
-    return faults_of(name, lambda: load_method(name, settings))
+    says = settings_model(name).follows_progress
+    return faults_of(name, lambda: load_method(name, settings), says_progress=says)
 
 
-def faults_of(name: str, make: Callable[[], Method]) -> tuple[str, ...]:
-    """What is wrong with the methods that `make` makes, a sentence each, each said once."""
+def faults_of(
+    name: str, make: Callable[[], Method], *, says_progress: bool = True
+) -> tuple[str, ...]:
+    """What is wrong with methods, a sentence each, each said once.
+
+    Args:
+        name: of the method.
+        make: makes one.
+        says_progress: whether its settings say that it follows a search's progress.
+    """
     before = chance.states()
     found = []
+    trials = [_leaves_chance_alone, _repeats, _resumes]
+    if not says_progress:
+        trials.append(_ignores_progress)
     try:
-        for trial in (_leaves_chance_alone, _repeats, _resumes):
+        for trial in trials:
             chance.restore(before)
             try:
                 trial(make)
@@ -111,10 +123,17 @@ class _Walk:
         self.optimizer = _try("optimizer", self.hooks.optimizer, self.alpha, ALPHA)
         self.loss = _Toy() if self.hooks.wants_loss else None
         self.epochs = self.steps = 0
+        self.progress: float | None = None
         self.history: list[Tensor] = []
 
+    def at(self, progress: float) -> None:
+        """The epoch in the middle, as one of a search that is so far."""
+        self.epochs, self.progress = EPOCHS // 2, progress
+        self.epoch()
+
     def context(self, *, learns: bool) -> Context:
-        return Context(learns, self.epochs / EPOCHS, self.epochs, self.loss)
+        progress = self.epochs / EPOCHS if self.progress is None else self.progress
+        return Context(learns, progress, self.epochs, self.loss)
 
     def draw(self, *, learns: bool) -> Draw:
         context = self.context(learns=learns)
@@ -256,6 +275,20 @@ def _resumes(make: Callable[[], Method]) -> None:
         raise _Fault(
             "goes another way once it is resumed from a checkpoint: expected state_dict to give, "
             "and load_state_dict to take, all that it remembers"
+        )
+
+
+def _ignores_progress(make: Callable[[], Method]) -> None:
+    before, done = chance.states(), []
+    for progress in (0.25, 0.75):
+        chance.restore(before)
+        walk = _Walk(make())
+        walk.at(progress)
+        done.append((walk.history, walk.candidates.columns, walk.alpha))
+    if not _same(*done):
+        raise _Fault(
+            "what it does follows the progress of a search: expected follows_progress = True in "
+            "its settings, or a search that is made longer is taken for what it is not"
         )
 
 
