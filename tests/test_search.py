@@ -243,6 +243,31 @@ def test_a_resumed_search_equals_an_uninterrupted_one(
     assert Trajectory.read(tmp_path / "again").manifest["files"] == whole.manifest["files"]
 
 
+def test_a_search_of_a_gpu_goes_on_from_its_checkpoint(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes say that every tensor was on a GPU; to a device without data nothing may be sent.
+
+    Only the search itself, which computes here all the same, knows where its tensors belong.
+    """
+    monkeypatch.setattr(job, "CHECKPOINT_EVERY", 0.0)
+    monkeypatch.setattr(job.machine, "prepare", lambda _: torch.device("meta"))
+    monkeypatch.setattr(job, "Search", lambda config, dataset, _: Search(config, dataset, CPU))
+    registry = [(0, lambda _: "cuda:0", lambda *_: None), *torch.serialization._package_registry]
+    monkeypatch.setattr(torch.serialization, "_package_registry", registry)
+    c = config(method="pc-darts", train={"epochs": 2, "batch_size": 16, "followed_samples": 3})
+    run(c, "test", data, tmp_path / "whole", tmp_path / "kept")
+    last = checkpoint.newest(tmp_path / "kept")
+    assert last is not None
+    assert last.name.startswith("000002-")
+    assert b"cuda:0" in last.read_bytes()
+    last.unlink()  # so that it goes on from the first epoch's
+    run(c, "test", data, tmp_path / "resumed", tmp_path / "kept")
+    whole, resumed = (Trajectory.read(tmp_path / name) for name in ("whole", "resumed"))
+    assert resumed.manifest["resumed"] == 1
+    assert whole.manifest["files"] == resumed.manifest["files"]
+
+
 def test_what_a_trajectory_holds(data: Path, tmp_path: Path) -> None:
     c = config(level="bi", train={"epochs": 2, "batch_size": 16, "windows_per_epoch": 3})
     run(c, "test", data, tmp_path / "t", tmp_path / "c")
@@ -438,7 +463,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
         assert newest.name.startswith("000003-")
         newest.write_bytes(damage(newest.read_bytes()))
         caplog.clear()
-        state = checkpoint.load(tmp_path, ME, CPU)
+        state = checkpoint.load(tmp_path, ME)
         assert state is not None
         assert state["epoch"] == 2
         assert torch.equal(state["content"], content)
@@ -453,10 +478,10 @@ def test_a_checkpoint_of_another_search_is_not_used(
     """It must step aside: it may be of a later epoch than those that are going to be written."""
     for epoch in (7, 8):
         checkpoint.save(tmp_path, epoch, {**ME, name: "other"}, {"epoch": epoch})
-    assert checkpoint.load(tmp_path, ME, CPU) is None
+    assert checkpoint.load(tmp_path, ME) is None
     assert caplog.text.count(f"made with another {name}") == 2
     checkpoint.save(tmp_path, 1, ME, {"epoch": 1})
-    assert checkpoint.load(tmp_path, ME, CPU) == {"epoch": 1}
+    assert checkpoint.load(tmp_path, ME) == {"epoch": 1}
     aside = sorted(path.name[:6] for path in (tmp_path / checkpoint.ASIDE).iterdir())
     assert aside == ["000007", "000008"]
 
@@ -464,7 +489,7 @@ def test_a_checkpoint_of_another_search_is_not_used(
 def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
     (tmp_path / f".{'a' * 32}.000003-{'b' * 64}.pt").write_bytes(b"half")
     checkpoint.save(tmp_path, 2, ME, {"epoch": 2})
-    assert checkpoint.load(tmp_path, ME, CPU) == {"epoch": 2}
+    assert checkpoint.load(tmp_path, ME) == {"epoch": 2}
     assert [path.name[:7] for path in tmp_path.iterdir()] == ["000002-"]
 
 
@@ -488,7 +513,7 @@ def test_a_checkpoint_from_elsewhere_runs_no_code(
     torch.load(path, weights_only=False)
     assert mark.exists(), "the checkpoint is not harmful"
     mark.unlink()
-    assert checkpoint.load(folder, ME, CPU) is None
+    assert checkpoint.load(folder, ME) is None
     assert not mark.exists()
     assert f"{path}: damaged" in caplog.text
 

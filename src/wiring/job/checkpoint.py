@@ -54,18 +54,17 @@ def newest(folder: Path) -> Path | None:
 def load(
     folder: Path,
     identity: Mapping[str, str],
-    device: torch.device,
     alike: Callable[[str, str], bool] = lambda name, value: False,  # noqa: ARG005
 ) -> dict[str, Any] | None:
     """The state of the newest checkpoint that is sound and of this very search, if there is one.
 
     A damaged one is removed, one of another search is kept aside, and a message names each: one
-    that stayed would count as newer than those that the search is going to write.
+    that stayed would count as newer than those that the search is going to write. All tensors come
+    to the CPU, wherever they were: who takes one up puts it where it computes.
 
     Args:
         folder: of this search's checkpoints; nobody else may be writing there.
         identity: name to value; a checkpoint that differs in one is of another search.
-        device: where the tensors go.
         alike: whether a value that differs, given its name, will do all the same.
     """
     for left in folder.glob(".*.pt"):  # what a killed writer left
@@ -76,7 +75,7 @@ def load(
             if hashlib.sha256(content).hexdigest() != path.stem[DIGITS + 1 :]:
                 raise ValueError("its SHA-256 is not that of its name")
             # weights_only: a checkpoint from elsewhere runs no code.
-            found = torch.load(io.BytesIO(content), device, weights_only=True)
+            found = torch.load(io.BytesIO(content), "cpu", weights_only=True)
             theirs, state = dict(found["identity"]), dict(found["state"])
         except _FAULTS as error:
             said = str(error).splitlines() or [type(error).__name__]

@@ -122,7 +122,7 @@ class _Job:
         self.begun, self.seconds, self.resumed = time.monotonic(), 0.0, 0
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
         self.grown_from: list[int] = []
-        state = checkpoint.load(checkpoints, self._own, device, self._alike)
+        state = checkpoint.load(checkpoints, self._own, self._alike)
         if state is not None:
             if state["epochs"] != config.train.longest:
                 self.grown_from = [*state["grown_from"], state["epochs"]]

@@ -33,9 +33,9 @@ def states() -> dict[str, Any]:
 
 def restore(states: dict[str, Any]) -> None:
     """Go on where :func:`states` were taken."""
-    torch.set_rng_state(states["torch"].cpu())
+    torch.set_rng_state(states["torch"])
     if states["cuda"]:
-        torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])
+        torch.cuda.set_rng_state_all(states["cuda"])
     np.random.set_state(tuple(states["numpy"]))
     version, internal, following = states["python"]
     random.setstate((version, tuple(internal), following))

@@ -32,7 +32,7 @@ class Hooks:
             the candidates from then on, among those that the space allows, or None. Default: None.
         state_dict: `()`: what later draws and gradients depend on beside alpha: tensors and plain
             values, for the checkpoint. Default: nothing.
-        load_state_dict: `(state)`: go on where `state_dict` was taken.
+        load_state_dict: `(state)`: go on where `state_dict` was taken; its tensors are on the CPU.
         wants_loss: not a function: whether contexts bring :class:`wiring.methods.protocol.Loss`.
     """
 

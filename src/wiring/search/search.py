@@ -348,17 +348,17 @@ class Search:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken."""
+        """Go on where :meth:`state_dict` was taken; a checkpoint's tensors are on the CPU."""
         self.epoch, self.steps = state["epoch"], state["steps"]
         self.displacement = state["displacement"]
-        self.course = [(step, probability.cpu().numpy()) for step, probability in state["course"]]
+        self.course = [(step, probability.numpy()) for step, probability in state["course"]]
         self.net.load_state_dict(state["net"])
         with torch.no_grad():
             self.alpha.copy_(state["alpha"])
         self.weight_optimizer.load_state_dict(state["weight_optimizer"])
         self.alpha_optimizer.load_state_dict(state["alpha_optimizer"])
         for generator, saved in zip((self.data, self.draws), state["generators"], strict=True):
-            generator.set_state(saved.cpu())
+            generator.set_state(saved)
         chance.restore(state["chance"])
         self.candidates = self.candidates.limited(state["candidates"])
         self.hooks.load_state_dict(state["method"])
