@@ -25,7 +25,7 @@ from wiring.measure import Window, measure_each, sample_statistics
 from wiring.methods.check import faults_of
 from wiring.methods.common import one_hot
 from wiring.methods.pc_darts import PCDARTS
-from wiring.methods.protocol import Context
+from wiring.methods.protocol import Context, load_method
 from wiring.space import Candidates, Supernet, plan_of, small, spatial
 
 QUARTER = {"cells": 2, "nodes": 2, "channels": 4, "partial": 4}
@@ -98,6 +98,41 @@ def test_none_has_the_cost_of_what_passes_by_and_drops_no_edge() -> None:
     assert (record.cost[..., 0] != 0).all()
     assert torch.equal(record.cost[..., 0], record.past)
     assert net(net.embed(images(8, 8)), draw).abs().max() > 1e-3
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(["dsnas", "gdas", "proxylessnas"]),
+    st.sampled_from([1, 2, 4]),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.booleans(),
+    st.integers(0, 2**16),
+)
+def test_the_weights_that_learn_are_those_that_the_loss_depends_on(
+    method: str, partial: int, nodes: int, cells: int, last: bool, seed: int
+) -> None:
+    """Whatever is drawn: `none` cuts an edge, and with partial channels it does not."""
+    outputs = (nodes + 1,) if last else None
+    space = SpaceConfig(cells=cells, nodes=nodes, channels=4, partial=partial, output_nodes=outputs)
+    net, x = make(space, seed), images(17, 4, seed)  # so large that autograd sees each op
+    generator = torch.Generator().manual_seed(seed)
+    alpha = torch.randn(len(space.edges), len(space.ops), generator=generator).double()
+    alpha[:, 0] += 1.5  # so that whole nodes are left without an op
+    draw = load_method(method).draw(alpha, Candidates.of(space, CPU), generator, Context())
+    weights = list(net.parameters())
+    logits = net(net.embed(x), draw)
+    reached = torch.autograd.grad(logits.sum(), weights, allow_unused=True)
+    measure(net, x, draw, LABELS[:4])
+    learns = torch.zeros_like(net.weights, dtype=torch.bool)
+    for part in net.learning(draw):
+        learns[part] = True
+    assert not net.gradient[~learns].any()
+    sizes = [weight.numel() for weight in weights]
+    for weight, slope, own in zip(weights, reached, learns.split(sizes), strict=True):
+        assert own.all() == own.any(), weight.shape
+        # An op at rest is evaluated: autograd reaches it through its gate of 0.
+        assert own.any() == (slope is not None) or (draw.resting and not own.any()), weight.shape
 
 
 def test_less_is_convolved_and_all_of_it_by_the_spatial_path(

@@ -245,24 +245,26 @@ class Places:
 
 
 def learning_parts(
-    plan: Plan, resting: frozenset[Slot], outputs: tuple[int, ...], places: Places
+    space: SpaceConfig, plan: Plan, resting: frozenset[Slot], places: Places
 ) -> tuple[slice, ...]:
     """The weights that a loss of the classifier depends on, as few slices as there can be.
 
     Args:
+        space: the search space.
         plan: what is evaluated.
         resting: the slots that are evaluated for their cost only.
-        outputs: the nodes that make a cell's output.
         places: where which weights stand.
     """
     read: set[int] = set()
     slots: list[Slot] = []
+    passed = [space.edges[row] for row in plan.passed]
     for node in reversed(range(len(plan.leaving))):
-        own = [s for s in plan.leaving[node] if s not in resting]
-        own = [s for s in own if s.target in outputs or s.target in read]
-        if own:
+        heard = read.union(space.outputs)
+        own = [s for s in plan.leaving[node] if s.target in heard and s not in resting]
+        slots += own
+        # What passes an edge reads the node as much as an op does, and has no weights.
+        if own or any(e.source == node and e.target in heard for e in passed):
             read.add(node)
-            slots += own
     parts = [places.classifier]
     # The last cell is read by the classifier, an earlier one by the two after it.
     cells = len(places.read)

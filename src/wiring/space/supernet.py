@@ -346,7 +346,7 @@ class Supernet(nn.Module):
     def learning(self, draw: Draw) -> tuple[slice, ...]:
         """The parts of `weights` that take part in a pass: evaluated, not at rest, and read."""
         plan = plan_of(self.space, draw.active)
-        return learning_parts(plan, resting_slots(plan, draw), self.space.outputs, self.places)
+        return learning_parts(self.space, plan, resting_slots(plan, draw), self.places)
 
     def embed(self, images: Tensor) -> Tensor:
         """The stem: images (B, channels, H, W) to a feature map (3 C, B, H, W)."""
