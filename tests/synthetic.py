@@ -126,6 +126,7 @@ def write_search(
                     "samples": 960,
                     "alpha": np.log(probability),
                     "probability": probability,
+                    "edge_weight": np.ones(edges),
                     "displacement": displacement * (epoch + 1) / epochs,
                     "count": np.full((edges, ops), 10.0),
                     "cost_mean": cost,

@@ -396,6 +396,21 @@ def test_readings_follow_the_scale(tmp_path: Path) -> None:
             assert row["unfinished"] == "alpha's displacement is 10 of 11"
 
 
+def test_a_wiring_whose_edges_weights_change_has_not_settled(tmp_path: Path) -> None:
+    trajectory = Trajectory.read(write_search(tmp_path, config(), tail=6))
+    weight = trajectory.array("edge_weight").copy()
+    for last, said in (
+        (1.0, ""),
+        (0.75, "P or an edge's weight changed by 0.25 over the last fifth of the steps, expected "),
+    ):
+        weight[-1, 3] = last
+        found = Dynamics.of([altered(trajectory, edge_weight=weight)]).readings
+        settled = found[found["reading"] == "settled"].iloc[0]
+        assert settled["change"] == 1 - last
+        assert settled["unfinished"].startswith(said)
+        assert bool(settled["unfinished"]) == bool(said)
+
+
 def test_what_rests_has_no_reading(tmp_path: Path) -> None:
     trajectory = Trajectory.read(write_search(tmp_path, config(alpha={"lr": 0.0})))
     dynamics = Dynamics.of([trajectory])

@@ -89,6 +89,16 @@ def test_a_cell_by_each_rule(tmp_path: Path) -> None:
     assert two[Edge.parse("1-2")] != "none"
 
 
+def test_a_nodes_inputs_are_compared_by_weight_times_probability(tmp_path: Path) -> None:
+    """Within an edge its weight changes nothing, be it 0."""
+    found = strong(tmp_path, {"0-3": "sep_conv_3x3", "1-3": "skip_connect"})
+    assert [str(edge) for edge in cell(found, "two_inputs")][2:] == ["0-3", "1-3"]
+    weight = np.tile([1.0, 1.0, 0.0, 0.001, 0.5], (3, 1))
+    other = synthetic.altered(found, edge_weight=weight)
+    assert [str(edge) for edge in cell(other, "two_inputs")][2:] == ["1-3", "2-3"]
+    assert cell(other, "strongest") == cell(found, "strongest")
+
+
 def test_darts_reads_its_own_form(tmp_path: Path) -> None:
     """As `genotypes.py` of DARTS has it: evaluated to its named tuple, two entries a node."""
     fields = "normal normal_concat reduce reduce_concat"

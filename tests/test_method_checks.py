@@ -194,6 +194,21 @@ class Everywhere(DARTS):
         return alpha.sigmoid()
 
 
+class Heavy(DARTS):
+    def edge_weights(self, alpha, candidates):
+        return alpha.sum(-1)
+
+
+class Endless(DARTS):
+    def edge_weights(self, alpha, candidates):
+        return alpha.new_ones(len(alpha)) / 0
+
+
+class ByOp(DARTS):
+    def edge_weights(self, alpha, candidates):
+        return alpha.exp()
+
+
 class Few(DARTS):
     def select(self, alpha, candidates):
         return (None,)
@@ -233,6 +248,9 @@ class Wild(DARTS):
         (Undecided, "rests returns NoneType, expected True or False"),
         (Negative, "probabilities: one is negative"),
         (Everywhere, "probabilities: not 0 for an op that the edge may not take"),
+        (Heavy, "edge_weights: one is negative, expected 0 or more"),
+        (Endless, "edge_weights: not finite, expected finite numbers"),
+        (ByOp, r"edge_weights: \(5, 8\) torch.float64, expected \(5,\), \(edges\), and alpha's"),
         (Few, "select gives 1 ops, expected 5, one an edge"),
         (Wild, r"select: 0 on edge 0-2, expected None or one of \(1, 2, 3, 5, 6, 7\)"),
     ],

@@ -356,7 +356,7 @@ def test_pc_darts_is_autograd_through_both_softmaxes(seed: int) -> None:
 def test_pc_darts_starts_uniform_and_rests_before_it_learns() -> None:
     method, alpha = PCDARTS(PCDARTSSettings(warm_up=0.5)), torch.nn.Parameter(normal(0, *SHAPE))
     optimizer = method.optimizer(alpha, ALPHA)
-    assert method.shares(alpha, CANDIDATES).tolist() == pytest.approx([0.5, 0.5, 1, 0.5, 0.5])
+    assert method.edge_weights(alpha, CANDIDATES).tolist() == pytest.approx([0.5, 0.5, 1, 0.5, 0.5])
     before = alpha.detach().clone()
     rests = [method.rests(Context(progress=progress)) for progress in (0.0, 0.49, 0.5)]
     assert rests == [True, True, False]

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks import plain
+from tests.synthetic import altered
 from wiring.config import DatasetConfig, Edge, RunConfig, SearchConfig
 from wiring.data.batches import Batches
 from wiring.data.dataset import Dataset, load
@@ -33,6 +34,7 @@ from wiring.search.curvature import largest_eigenvalue
 from wiring.search.sgd import SGD
 from wiring.space import small
 from wiring.trajectory import Trajectory
+from wiring.trajectory.export import cell
 
 CPU = torch.device("cpu")
 METHODS = ["darts", "dsnas", "proxylessnas", "snas"]
@@ -813,6 +815,52 @@ def test_displacement_is_the_rate_times_the_steps_of_alpha(data: Path, tmp_path:
         np.testing.assert_allclose(found, 0.05 * done)
     rests = steps_of(config(alpha={"lr": 0.0}), tmp_path / "rests", data)
     assert not rests.column("displacement").any()
+
+
+def test_the_record_tells_the_cell_of_a_method_that_weighs_edges(
+    data: Path, tmp_path: Path
+) -> None:
+    """PC-DARTS keeps two inputs a node by b p: both are recorded, and so is how far either goes."""
+    differs = []
+    for seed in range(4):
+        c = config(
+            method="pc-darts",
+            seed=seed,
+            space={"cells": 1, "nodes": 3, "channels": 2},
+            settings={"warm_up": 0, "keep": "two_inputs"},
+            train={"epochs": 1, "batch_size": 16, "windows_per_epoch": 3},
+        )
+        t = steps_of(c, tmp_path / str(seed), data)
+        assert cell(t, "two_inputs") == cell(t, "own")
+        weight = t.array("edge_weight")
+        for node in (2, 3, 4):
+            into = [edge.target == node for edge in t.shape.edges]
+            np.testing.assert_allclose(weight[:, into].sum(-1), 1, rtol=1e-6)
+        assert (np.ptp(weight, axis=0) > 1e-3).all()
+        by_ops_alone = altered(t, edge_weight=np.ones_like(weight))
+        differs.append(cell(by_ops_alone, "two_inputs") != cell(t, "own"))
+    assert any(differs), "the settings show nothing"
+
+
+def test_without_edge_weights_one_stands_for_each(data: Path, tmp_path: Path) -> None:
+    assert (steps_of(config(), tmp_path, data).array("edge_weight") == 1).all()
+
+
+@pytest.mark.parametrize("name", ["probability", "edge_weight"])
+def test_a_search_goes_on_while_an_op_or_an_edge_changes(dataset: Dataset, name: str) -> None:
+    until = {"displacement": 0.1, "change": 0.1, "bound": 9}
+    trainer = Search(settling_search(train={"until": until}), dataset, CPU)
+    trainer.epoch, trainer.alpha_steps = 4, 99
+    shape = {"probability": (5, 8), "edge_weight": (5,)}
+    for step in range(1, 11):
+        wiring = {of: np.full(size, 0.5, np.float32) for of, size in shape.items()}
+        trainer.course.append((step, wiring["probability"], wiring["edge_weight"]))
+    assert trainer.finished
+    trainer.course[-1][1 + list(shape).index(name)][3] += 0.2
+    assert not trainer.finished
+    again = Search(settling_search(train={"until": until}), dataset, CPU)
+    again.load_state_dict(trainer.state_dict())
+    assert not again.finished
 
 
 def test_a_search_that_never_settles_ends_at_its_bound(data: Path, tmp_path: Path) -> None:

@@ -271,7 +271,7 @@ def test_what_is_not_a_trajectory_is_refused_with_a_sentence(tmp_path: Path) -> 
     refused("windows.parquet: missing", lambda p: (p / steps).unlink())
     refused("manifest.json: cannot be read: No such", lambda p: (p / "manifest.json").unlink())
     refused("not valid JSON", lambda p: (p / "manifest.json").write_text("{"))
-    refused("schema_version is 1, expected 4", lambda p: edit_manifest(p, schema_version=1))
+    refused("schema_version is 1, expected 5", lambda p: edit_manifest(p, schema_version=1))
     refused("dataset is missing", lambda p: edit_manifest(p, dataset=...))
     refused(
         "config.level: .*got 'tri'", lambda p: edit_manifest(p, config={**config, "level": "tri"})
@@ -406,7 +406,12 @@ def test_what_changes_over_the_last_fifth_by_brute_force(windows: list[tuple[int
     steps = np.cumsum([length for length, _ in windows])
     strength = np.array([value for _, value in windows])
     probability = np.stack([strength, np.zeros_like(strength)], axis=-1)[:, None]
-    found = settling.change(steps, probability)
+    ones = np.ones((len(steps), 1))
+    found = settling.change(steps, probability, ones)
+    # An edge's weight counts by itself, and so does an op on an edge of little weight.
+    rests = np.full_like(probability, 0.5)
+    assert settling.change(steps, rests, strength[:, None]) == found
+    assert settling.change(steps, probability, 0.01 * ones) == found
     # Window by window backwards, until one ends at or before the last fifth's beginning.
     seen: list[float] = []
     for step, value in zip(steps[::-1], strength[::-1], strict=True):
@@ -418,7 +423,9 @@ def test_what_changes_over_the_last_fifth_by_brute_force(windows: list[tuple[int
 
 
 def test_nothing_recorded_has_not_settled() -> None:
-    assert settling.change(np.zeros(0, np.int64), np.zeros((0, 5, 8))) == float("inf")
+    assert settling.change(np.zeros(0, np.int64), np.zeros((0, 5, 8)), np.zeros((0, 5))) == float(
+        "inf"
+    )
 
 
 def test_a_trajectory_up_to_a_window_is_that_of_a_shorter_search(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ class ReadingsConfig(Model):
         single: the published displacement of single-level searches: 150 epochs of 520 steps of
             3e-4 (DSNAS, SNAS).
         bi: that of bi-level searches: 50 epochs of 260 steps of 3e-4 (DARTS).
-        change: a wiring has settled where no P changed by as much over the last fifth of the steps.
+        change: a wiring has settled where no P, and no weight of an edge, changed by as much over
+            the last fifth of the steps.
     """
 
     single: PositiveFloat = 23.4

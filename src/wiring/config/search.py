@@ -162,8 +162,8 @@ class UntilConfig(Model):
     Attributes:
         displacement: of alpha (the sum of its rates over its steps), before which no wiring counts
             as settled: the published one, 23.4 single-level and 3.9 bi-level, or more.
-        change: the wiring has settled where no P changed by as much over the last fifth of the
-            steps (see :func:`wiring.trajectory.settling.change`).
+        change: the wiring has settled where no P, and no weight of an edge, changed by as much
+            over the last fifth of the steps (see :func:`wiring.trajectory.settling.change`).
         bound: epochs after which the search ends all the same.
     """
 

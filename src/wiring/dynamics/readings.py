@@ -51,13 +51,15 @@ def readings(
             for column in ("step", "epoch", "displacement")
         )
         trains = [search.train.trains(epoch) for epoch in epochs.tolist()]
-        changed = change(steps[trains], field(part, "probability")[trains])
+        wiring = [field(part, name)[trains] for name in ("probability", "edge_weight")]
+        changed = change(steps[trains], *wiring)
         faults = []
         if not reached(displacement[-1], wanted):
             faults.append(f"alpha's displacement is {displacement[-1]:.3g} of {wanted:g}")
         if name == SETTLED and not changed < config.change:
+            what = "P" if (wiring[1] == 1).all() else "P or an edge's weight"
             faults.append(
-                f"P changed by {changed:.2g} over the last fifth of the steps, "
+                f"{what} changed by {changed:.2g} over the last fifth of the steps, "
                 f"expected less than {config.change:g}"
             )
         moved, noise = _moved(part), start_noise(search)

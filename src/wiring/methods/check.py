@@ -360,6 +360,10 @@ def _of_strength(walk: _Walk) -> None:
     _of_tensor("probabilities", strength, walk.candidates.mask)
     if (strength < 0).any():
         raise _Fault("probabilities: one is negative, expected 0 or more")
+    weights = _try("edge_weights", walk.hooks.edge_weights, *arguments)
+    _of_array("edge_weights", weights, (len(walk.candidates.mask),), "(edges)")
+    if (weights < 0).any():
+        raise _Fault("edge_weights: one is negative, expected 0 or more")
     selected = _try("select", walk.hooks.select, *arguments)
     columns = walk.candidates.columns
     if len(selected) != len(columns):
@@ -371,14 +375,19 @@ def _of_strength(walk: _Walk) -> None:
 
 def _of_tensor(what: str, given: Any, mask: Tensor) -> None:
     """A matrix that fits alpha's and is 0 where an op is not allowed."""
+    _of_array(what, given, tuple(mask.shape), "(edges, ops)")
+    if given[~mask].any():
+        raise _Fault(f"{what}: not 0 for an op that the edge may not take, expected 0")
+
+
+def _of_array(what: str, given: Any, shape: tuple[int, ...], axes: str) -> None:
+    """Finite numbers of that shape, as precise as alpha."""
     if not isinstance(given, Tensor):
         raise _Fault(f"{what}: {type(given).__name__}, expected a tensor")
-    if given.shape != mask.shape or given.dtype != torch.float64:
+    if given.shape != shape or given.dtype != torch.float64:
         raise _Fault(
-            f"{what}: {tuple(given.shape)} {given.dtype}, expected {tuple(mask.shape)}, (edges, "
-            "ops), and alpha's torch.float64"
+            f"{what}: {tuple(given.shape)} {given.dtype}, expected {shape}, {axes}, and alpha's "
+            "torch.float64"
         )
     if not given.isfinite().all():
         raise _Fault(f"{what}: not finite, expected finite numbers")
-    if given[~mask].any():
-        raise _Fault(f"{what}: not 0 for an op that the edge may not take, expected 0")

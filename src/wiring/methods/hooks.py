@@ -21,8 +21,11 @@ class Hooks:
     A method brings one by having it under its name here.
 
     Attributes:
-        probabilities: `(alpha, candidates)`: the strength of each op, (edges, ops), 0 where it is
-            not allowed, as everything downstream reads it. Default: softmax(alpha).
+        probabilities: `(alpha, candidates)`: the strength of each op on its edge, (edges, ops), 0
+            where it is not allowed, as everything downstream reads it. Default: softmax(alpha).
+        edge_weights: `(alpha, candidates)`: the weight of each edge among those into its node,
+            (edges), 0 or more; a node's inputs are compared by it times the strength of their ops.
+            Default: 1.
         select: `(alpha, candidates)`: the wiring by the method's own rule, the search's genotype.
             Default: the strongest op of each edge.
         optimizer: `(alpha, config)`: what steps alpha, whose gradient is in `alpha.grad`.
@@ -37,6 +40,7 @@ class Hooks:
     """
 
     probabilities: Callable[[Tensor, Candidates], Tensor]
+    edge_weights: Callable[[Tensor, Candidates], Tensor]
     select: Callable[[Tensor, Candidates], Selected]
     optimizer: Callable[[Tensor, AlphaConfig], Optimizer]
     rests: Callable[[Context], bool]
@@ -59,6 +63,7 @@ class Hooks:
 
         defaults: dict[str, Any] = {
             "probabilities": strength,
+            "edge_weights": lambda alpha, _: alpha.new_ones(len(alpha)),
             "select": select,
             "rests": lambda _: False,
             "epoch_done": lambda *_: None,

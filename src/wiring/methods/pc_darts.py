@@ -50,14 +50,14 @@ class PCDARTS(DARTS):
         What passes an edge by has the same part in the cost of all its ops: alpha does not see it,
         beta does.
         """
-        p, b = probabilities(alpha.detach(), candidates), self.shares(alpha, candidates)
+        p, b = probabilities(alpha.detach(), candidates), self.edge_weights(alpha, candidates)
         of_edge = (p * cost).sum(-1)
         shared = self._undecided(candidates) * b
         mean = _same_node(candidates.edges, alpha.device) @ (shared * of_edge)
         self.beta.grad = shared * (of_edge - mean)
         return b[:, None] * through_softmax(p, cost)
 
-    def shares(self, alpha: Tensor, candidates: Candidates) -> Tensor:
+    def edge_weights(self, alpha: Tensor, candidates: Candidates) -> Tensor:
         """The weight b of each edge, (edges): of a node's undecided edges they sum to 1."""
         if not len(self.beta):
             self.beta.data = alpha.new_zeros(len(alpha))
@@ -89,7 +89,7 @@ class PCDARTS(DARTS):
 
     def _strength(self, alpha: Tensor, candidates: Candidates) -> Tensor:
         p = probabilities(alpha.detach(), candidates)
-        return self.shares(alpha, candidates)[:, None] * p
+        return self.edge_weights(alpha, candidates)[:, None] * p
 
     @staticmethod
     def _undecided(candidates: Candidates) -> Tensor:

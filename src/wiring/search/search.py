@@ -76,7 +76,7 @@ class Search:
         self.epoch = self.steps = 0
         self.displacement = 0.0
         # What a length that follows from alpha's course is decided by: as it is recorded.
-        self.course: list[tuple[int, np.ndarray]] = []
+        self.course: list[tuple[int, np.ndarray, np.ndarray]] = []
         self.lost: int | None = None
 
     def _build(self, dataset: Dataset, weights: torch.Generator, alphas: torch.Generator) -> None:
@@ -142,8 +142,8 @@ class Search:
     def _settled(self, until: UntilConfig) -> bool:
         if not reached(self.displacement, until.displacement):
             return False
-        steps, probability = zip(*self.course, strict=True)
-        return change(np.array(steps), np.stack(probability)) < until.change
+        steps, *wiring = (np.stack(values) for values in zip(*self.course, strict=True))
+        return change(steps, *wiring) < until.change
 
     def context(self, split: str) -> Context:
         """When and what for the gates of a pass over a split are drawn."""
@@ -280,8 +280,10 @@ class Search:
     def _window_row(self, split: str, window: Window) -> dict[str, Any]:
         alpha = self.alpha.detach()
         probability = self.hooks.probabilities(alpha, self.candidates).cpu().numpy()
+        weight = self.hooks.edge_weights(alpha, self.candidates).cpu().numpy()
         if self.config.train.until is not None and split == self.config.learning_split:
-            self.course.append((self.steps, probability.astype(np.float32)))
+            recorded = probability.astype(np.float32), weight.astype(np.float32)
+            self.course.append((self.steps, *recorded))
         row = window.row()
         if self.lost is None and not math.isfinite(float(row["loss"])):
             self.lost = self.steps - window.steps + window.first_lost()
@@ -293,6 +295,7 @@ class Search:
             "samples": window.samples,
             "alpha": alpha.masked_fill(~self.candidates.mask, -torch.inf).cpu().numpy(),
             "probability": probability,
+            "edge_weight": weight,
             "displacement": self.displacement,
             **row,
         }
@@ -335,7 +338,7 @@ class Search:
             "epoch": self.epoch,
             "steps": self.steps,
             "displacement": self.displacement,
-            "course": [(step, torch.from_numpy(probability)) for step, probability in self.course],
+            "course": [(step, *map(torch.from_numpy, wiring)) for step, *wiring in self.course],
             "net": self.net.state_dict(),
             "alpha": self.alpha.detach(),
             "weight_optimizer": self.weight_optimizer.state_dict(),
@@ -351,7 +354,7 @@ class Search:
         """Go on where :meth:`state_dict` was taken; a checkpoint's tensors are on the CPU."""
         self.epoch, self.steps = state["epoch"], state["steps"]
         self.displacement = state["displacement"]
-        self.course = [(step, probability.numpy()) for step, probability in state["course"]]
+        self.course = [(step, p.numpy(), weight.numpy()) for step, p, weight in state["course"]]
         self.net.load_state_dict(state["net"])
         with torch.no_grad():
             self.alpha.copy_(state["alpha"])

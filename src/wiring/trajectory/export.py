@@ -51,9 +51,14 @@ def cell(trajectory: Trajectory, rule: Rule = "own") -> dict[Edge, str]:
     if rule == "own":
         found = selected(trajectory)
     else:
-        last = trajectory.array("probability", trajectory.config.learning_split)[-1]
+        last, weight = (
+            trajectory.array(name, trajectory.config.learning_split)[-1].astype(np.float64)
+            for name in ("probability", "edge_weight")
+        )
+        # Of one edge's ops the strongest is so at any weight, 0 too.
+        strength = weight[:, None] * last if rule == "two_inputs" else last
         candidates = Candidates.of(space, torch.device("cpu"))
-        columns = kept(rule, torch.from_numpy(last.copy()), candidates)
+        columns = kept(rule, torch.from_numpy(strength), candidates)
         found = {
             edge: "none" if column is None else shape.ops[column]
             for edge, column in zip(shape.edges, columns, strict=True)

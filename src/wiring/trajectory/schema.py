@@ -1,4 +1,4 @@
-"""The schema of a trajectory, version 4: the one record of what a search did.
+"""The schema of a trajectory, version 5: the one record of what a search did.
 
 A trajectory is a folder with `windows.parquet`, `epochs.parquet`, `samples.parquet` and
 `manifest.json`. Arrays are
@@ -23,7 +23,7 @@ import pyarrow as pa
 from wiring.config import Edge
 from wiring.errors import InputError
 
-VERSION = 4
+VERSION = 5
 SPLITS = {
     "windows": ("train", "validation"),
     "epochs": ("train", "validation", "test"),
@@ -51,7 +51,11 @@ WINDOW_FIELDS: dict[str, tuple[str, str]] = {
     "alpha": ("EO", "architecture parameters after the window; -inf where an op is not allowed"),
     "probability": (
         "EO",
-        "strength of each op after the window; softmax(alpha) but for some methods",
+        "strength of each op on its edge after the window; softmax(alpha) but for some methods",
+    ),
+    "edge_weight": (
+        "E",
+        "weight of each edge among those into its node after the window; 1 but for some methods",
     ),
     "displacement": (
         "",
