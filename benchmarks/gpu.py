@@ -177,7 +177,8 @@ def outcome(method: str, level: str, device: torch.device, *, steps: int) -> Out
                 costs.append(torch.as_tensor(row.values["cost_mean"]).nan_to_num())
     draw = search.method.evaluation(search.alpha, search.candidates)
     with torch.no_grad():
-        logits = search.net(search.net.embed(search.test.images), draw)
+        parts = [search.net(search.net.embed(x), draw) for x, _ in search.test.parts()]
+    logits = torch.cat(parts)
     return Outcome(logits.cpu(), torch.stack(costs), search.alpha.detach().cpu())
 
 

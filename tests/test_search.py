@@ -20,16 +20,17 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from benchmarks import plain
 from tests.synthetic import altered
 from wiring.config import DatasetConfig, Edge, RunConfig, SearchConfig
-from wiring.data.batches import Batches
+from wiring.data.batches import Batches, normalise
 from wiring.data.dataset import Dataset, load
 from wiring.data.prepare import prepare
 from wiring.job import checkpoint, machine
 from wiring.job import run as job
 from wiring.job.run import SearchError, StoppedError, run
 from wiring.job.stops import Stops
-from wiring.measure import Window
+from wiring.measure import SampleSums, Window, sample_statistics
+from wiring.measure.samples import device_sums
 from wiring.methods.common import probabilities
-from wiring.search import Search
+from wiring.search import Search, evaluate
 from wiring.search.curvature import largest_eigenvalue
 from wiring.search.sgd import SGD
 from wiring.space import small
@@ -710,6 +711,29 @@ def test_a_checkpoint_of_other_settings_is_there_for_who_goes_back(
     run(long, "test", data, tmp_path / "b", tmp_path / "c")
     assert f"{made}: made with another config: kept aside" in caplog.text
     assert (tmp_path / "c" / checkpoint.ASIDE / made.name).is_file()
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_samples_are_evaluated_to_the_bit_as_if_all_were_normalised_before(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, size: str
+) -> None:
+    """In parts; what is kept of them are the bytes of their pixels."""
+    if size == "large":
+        monkeypatch.setattr(small, "SMALL_MAP", 0)
+    monkeypatch.setattr(evaluate, "BATCH", 50)
+    search = Search(config(), dataset, CPU)
+    draw = search.method.evaluation(search.alpha, search.candidates)
+    images = normalise(dataset.test_images, dataset.mean, dataset.std)
+    pieces = -(-len(images) // 50)
+    assert pieces == 8
+    total = torch.zeros(len(SampleSums._fields) - 1, dtype=torch.float64)
+    with torch.no_grad():
+        for x, y in zip(images.chunk(pieces), dataset.test_labels.chunk(pieces), strict=True):
+            logits = search.net(search.net.embed(x), draw)
+            total += device_sums(sample_statistics(logits, y))
+    assert search.test.evaluate(search.net, draw) == SampleSums.of(total, len(images))
+    kept = [value for value in vars(search.test).values() if isinstance(value, torch.Tensor)]
+    assert {value.dtype for value in kept} == {torch.uint8, torch.int64}
 
 
 @pytest.mark.parametrize("clip", [None, 0.5, 100.0])

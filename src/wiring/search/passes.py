@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from wiring.measure import measure
-from wiring.search.evaluate import TestSet
+from wiring.search.evaluate import EvaluationSet
 from wiring.space import Draw, Supernet
 
 Batch = tuple[Tensor, Tensor]
@@ -21,7 +21,7 @@ class Passes:
 
     Args:
         net: the supernet.
-        held_out: all samples that alpha learns from.
+        samples: all that alpha learns from.
         amp: forward in bfloat16 where that is safe.
 
     Attributes:
@@ -33,8 +33,8 @@ class Passes:
     train: Batch
     held_out: Batch
 
-    def __init__(self, net: Supernet, held_out: TestSet, *, amp: bool) -> None:
-        self._net, self._all, self._amp, self.rate = net, held_out, amp, 0.0
+    def __init__(self, net: Supernet, samples: EvaluationSet, *, amp: bool) -> None:
+        self._net, self._samples, self._amp, self.rate = net, samples, amp, 0.0
 
     def cost(self, draw: Draw, *, held_out: bool) -> Tensor:
         """The local costs summed over the cells, (edges, ops)."""
@@ -50,7 +50,7 @@ class Passes:
 
     def accuracy(self, draw: Draw) -> float:
         """The share of all held-out samples that is classified correctly; the host waits."""
-        sums = self._all.evaluate(self._net, draw)
+        sums = self._samples.evaluate(self._net, draw)
         return sums.correct / sums.samples
 
     @contextmanager

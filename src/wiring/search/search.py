@@ -21,7 +21,7 @@ from wiring.methods import chance
 from wiring.methods.hooks import Hooks
 from wiring.methods.protocol import Context, load_method
 from wiring.search.curvature import curvature
-from wiring.search.evaluate import TestSet
+from wiring.search.evaluate import EvaluationSet
 from wiring.search.follow import Followed
 from wiring.search.passes import Passes
 from wiring.search.sgd import SGD
@@ -71,7 +71,7 @@ class Search:
         self.data, self.draws = data, draws
         self._build(dataset, weights, alphas)
         self._batch(dataset, data)
-        self.test = TestSet(dataset, device)
+        self.test = self._evaluated(dataset, dataset.test_images, dataset.test_labels)
         self.passes = self._passes(dataset) if self.hooks.wants_loss else None
         self.epoch = self.steps = 0
         self.displacement = 0.0
@@ -127,9 +127,13 @@ class Search:
         mask = dataset.validation_mask
         if self.config.level == "single":
             mask = torch.ones_like(mask)
-        images, labels = dataset.train_images[mask], dataset.train_labels[mask]
-        held_out = TestSet(replace(dataset, test_images=images, test_labels=labels), self.device)
-        return Passes(self.net, held_out, amp=self.config.run.amp)
+        samples = self._evaluated(dataset, dataset.train_images[mask], dataset.train_labels[mask])
+        return Passes(self.net, samples, amp=self.config.run.amp)
+
+    def _evaluated(self, dataset: Dataset, images: Tensor, labels: Tensor) -> EvaluationSet:
+        """Some of its samples, on the device, to be evaluated all at once."""
+        images, labels = images.to(self.device), labels.to(self.device)
+        return EvaluationSet(images, labels, dataset.mean, dataset.std)
 
     @property
     def finished(self) -> bool:
