@@ -366,8 +366,10 @@ def _pieces(x: Tensor) -> Tensor:
     """A large map (C, B, H, W) in pieces of whole rows of pixels, (B pieces, 1, numbers).
 
     A product of two pieces is added up in float32: of some thousand numbers, not of a whole map's.
+    Mixed precision gives some maps in bfloat16.
     """
     channels, _, height, width = x.shape
     fitting = [n for n in range(1, height + 1) if not height % n and n * width * channels <= PIECE]
     rows = max(fitting, default=1)
-    return x.permute(1, 2, 3, 0).reshape(-1, 1, rows * width * channels)
+    pieces = x.permute(1, 2, 3, 0).reshape(-1, 1, rows * width * channels)
+    return pieces.to(torch.promote_types(x.dtype, torch.float32))
