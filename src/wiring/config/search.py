@@ -131,7 +131,8 @@ class AlphaConfig(Model):
             not see it; weight decay does.
         init_std: standard deviation of alpha's normal initialisation; 0 starts uniform.
         grad_clip: bound on the norm of alpha's gradient (the paper: 10 in DSNAS).
-        cost_clamp: bound on each edge's sampled cost (the paper: 5 in DSNAS).
+        cost_clamp: bound on the size of each op's cost, summed over the cells (the paper: 5 in
+            DSNAS).
     """
 
     lr: NonNegativeFloat = 3e-4

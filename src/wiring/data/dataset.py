@@ -38,7 +38,7 @@ def train_schema(values: int) -> pa.Schema:
 
     Returns:
         image: uint8 pixels in the order channel, row, column; label: the class to train on;
-        clean_label: the class before label noise; search: whether a bi-level search gives the
+        clean_label: the class before label noise; validation: whether a bi-level search gives the
         sample to alpha; index: the sample's position in its source.
     """
     return pa.schema(

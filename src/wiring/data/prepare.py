@@ -62,7 +62,7 @@ def prepare(
     check_dataset(config, field, opened.facts())  # before a download, not after it
     # One seed, four independent splits and an order.
     seeds = np.random.SeedSequence(config.split_seed).generate_state(5).tolist()
-    test_seed, keep_seed, search_seed, order_seed, keep_test_seed = seeds
+    test_seed, keep_seed, validation_seed, order_seed, keep_test_seed = seeds
     content = opened.read(cache)
     classes = len(content.classes)
     train = _Part.of(content.train, config.shrink)
@@ -79,10 +79,10 @@ def prepare(
     train = _kept(train, config.train_samples, keep_seed, f"{field}.train_samples")
     test = _kept(test, config.test_samples, keep_test_seed, f"{field}.test_samples")
     count = len(train.labels)
-    search = _stratified(
+    validation = _stratified(
         train.labels,
         round(config.validation_fraction * count),
-        search_seed,
+        validation_seed,
         f"{field}.validation_fraction",
     )
     noisy = _noisy(train.labels, config.label_noise, classes, config.noise_seed)
@@ -93,7 +93,7 @@ def prepare(
     shape = train.images.shape[1:]
     tables = (
         pa.table(
-            [_binary(train.images), noisy, train.labels, search, train.index],
+            [_binary(train.images), noisy, train.labels, validation, train.index],
             train_schema(prod(shape)),
         ),
         pa.table([_binary(test.images), test.labels, test.index], test_schema(prod(shape))),
@@ -117,8 +117,8 @@ def prepare(
             "counts": {
                 "train": _counts(train.labels, classes),
                 "train_noisy": _counts(noisy, classes),
-                "weights": _counts(train.labels[~search], classes),
-                "validation": _counts(train.labels[search], classes),
+                "weights": _counts(train.labels[~validation], classes),
+                "validation": _counts(train.labels[validation], classes),
                 "test": _counts(test.labels, classes),
             },
             "noisy_labels": int((noisy != train.labels).sum()),

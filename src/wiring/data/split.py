@@ -61,8 +61,8 @@ def check_dataset(
     check_sizes(config, available, facts.classes, field)
     _check_kept(config.test_samples, held_out, facts.classes, f"{field}.test_samples")
     kept = config.train_samples or available
-    search = round(config.validation_fraction * kept)
-    return {"single": (kept,), "bi": (kept - search, search)}
+    validation = round(config.validation_fraction * kept)
+    return {"single": (kept,), "bi": (kept - validation, validation)}
 
 
 def check_sizes(config: DatasetConfig, available: int, classes: int, field: str) -> None:
