@@ -736,6 +736,22 @@ def test_samples_are_evaluated_to_the_bit_as_if_all_were_normalised_before(
     assert {value.dtype for value in kept} == {torch.uint8, torch.int64}
 
 
+def test_a_search_does_not_go_on_where_another_kind_of_device_left_it(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By `auto` a search that began on a GPU may be taken up on a machine without one."""
+    c = config(train={"epochs": 1, "batch_size": 16})
+    run(c, "test", data, tmp_path / "t", tmp_path / "c")
+    (made,) = (tmp_path / "c").glob("*.pt")
+    found = torch.load(made, weights_only=True)
+    begun = torch.device("cuda" if found["identity"]["device"] == "cpu" else "cpu")
+    made.unlink()
+    checkpoint.save(tmp_path / "c", 1, {**found["identity"], "device": begun.type}, found["state"])
+    run(c, "test", data, tmp_path / "t", tmp_path / "c")
+    assert "made with another device: kept aside" in caplog.text
+    assert Trajectory.read(tmp_path / "t").manifest["resumed"] == 0
+
+
 @pytest.mark.parametrize("clip", [None, 0.5, 100.0])
 def test_descent_equals_the_library_and_lets_weights_rest(clip: float | None) -> None:
     generator = torch.Generator().manual_seed(0)

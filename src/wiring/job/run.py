@@ -86,7 +86,10 @@ def run(
 
 
 def identity(config: SearchConfig, dataset: Mapping[str, Any]) -> dict[str, str]:
-    """All that decides on a search's results: only where it is the same does a search go on.
+    """All that a trajectory must have been made with to count as this search's.
+
+    The device is not of it: what `auto` found is good enough for a search that is done. Only one
+    that goes on has to go on where it began.
 
     Args:
         config: the search.
@@ -115,7 +118,7 @@ class _Job:
     ) -> None:
         self.config, self.scale, self.dataset = config, scale, dataset
         self.out, self.checkpoints, self.device, self.stops = out, checkpoints, device, stops
-        self.identity = identity(config, dataset.manifest)
+        self.identity = {**identity(config, dataset.manifest), "device": device.type}
         self._refuse_a_lost_search()
         self.search = Search(config, dataset, device)
         self.writer = TrajectoryWriter(out, self.search.shape)
