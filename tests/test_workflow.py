@@ -978,6 +978,17 @@ def test_without_git_a_sentence_says_what_works(tmp_path: Path, task: str) -> No
     assert "git clone" in sentence
 
 
+def test_publishing_drops_the_objects_of_former_results(published: Path, tmp_path: Path) -> None:
+    place = tmp_path / "project"
+    shutil.copytree(published, place, symlinks=True)
+    before = {path for path in (place / "artifacts").rglob("*") if path.is_file()}
+    former = place / "artifacts/files/md5/00/112233445566778899aabbccddeeff"
+    former.parent.mkdir(exist_ok=True)
+    former.write_text("of a run before")
+    ok(place, "make", "publish")
+    assert {path for path in (place / "artifacts").rglob("*") if path.is_file()} == before
+
+
 def test_publishing_moves_to_another_remote(published: Path, tmp_path: Path) -> None:
     place, remote = tmp_path / "project", tmp_path / "remote"
     shutil.copytree(published, place, symlinks=True)

@@ -7,9 +7,12 @@ What is published is what this very code makes, whole, and no more than it.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+
+import yaml
 
 from tools import provenance
 from tools.published import BIN, ask, need_clone, scales
@@ -50,6 +53,21 @@ def check_results(scale: str) -> None:
         sys.exit(f"publish: {path}: Snakemake has no record of it: delete it, then run snakemake")
 
 
+def drop_former(store: Path) -> None:
+    """Drop from the store what no recorded result is any more; commits of old have their own.
+
+    Args:
+        store: a folder of objects by their MD5, as DVC lays it out.
+    """
+    stages = yaml.safe_load(Path("dvc.lock").read_text())["stages"].values()
+    known = {one["md5"] for stage in stages for one in stage["outs"]}
+    for folder in [md5 for md5 in known if md5.endswith(".dir")]:
+        known |= {one["md5"] for one in json.loads((store / folder[:2] / folder[2:]).read_text())}
+    for path in store.glob("*/*"):
+        if path.parent.name + path.name not in known:
+            path.unlink()
+
+
 def main(remote: str = "") -> None:
     """Exit with 1 and a sentence if something may not be published; nothing is then recorded."""
     need_clone("publish")
@@ -61,6 +79,8 @@ def main(remote: str = "") -> None:
         ask("dvc", "remote", "modify", "store", "url", remote)
     ask("dvc", "commit", "--force")
     ask("dvc", "push")
+    if ask("dvc", "config", "remote.store.url").strip() == str(Path("artifacts").resolve()):
+        drop_former(Path("artifacts/files/md5"))
     ask("git", "add", "--", *(path for path in OWN if Path(path).exists()))
     if ask("git", "diff", "--cached", "--name-only"):
         print(ask("git", "commit", "--message", f"Results: {' '.join(published)}"), end="")
