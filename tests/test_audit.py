@@ -554,7 +554,7 @@ def test_an_audit_runs_behind_the_view(tmp_path: Path, term: str) -> None:
     assert terminal.end() == FAILED
     said = terminal.said.decode()
     assert "spoken behind" in said
-    assert "not finished; `wiring audit gdas` goes on from there" in " ".join(said.split())
+    assert "not finished; the same command goes on from there" in " ".join(said.split())
     assert "Traceback" not in said
     log = tmp_path / "logs/gdas/audit.log"
     if term == "dumb":

@@ -630,7 +630,7 @@ def test_the_first_screen_tells_each_pattern_from_the_verdicts(study: Path, text
             count = sum(row["verdict"] == kind for row in rows)
             assert f"{kind} in {count} of {len(rows)} conditions".lower() in story.lower()
         effect = side(row["effect"] for row in judged or rows)
-        assert f"is {number(effect)}, and the claim" in story
+        assert f": {number(effect)} (" in story
     section = text.split('<section id="story">')[1].split("</section>")[0]
     assert section.count("<img ") == 3
 

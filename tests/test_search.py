@@ -890,7 +890,7 @@ def test_without_edge_weights_one_stands_for_each(data: Path, tmp_path: Path) ->
 def test_a_search_goes_on_while_an_op_or_an_edge_changes(dataset: Dataset, name: str) -> None:
     until = {"displacement": 0.1, "change": 0.1, "bound": 9}
     trainer = Search(settling_search(train={"until": until}), dataset, CPU)
-    trainer.epoch, trainer.alpha_steps = 4, 99
+    trainer.epoch, trainer.displacement = 4, 99.0
     shape = {"probability": (5, 8), "edge_weight": (5,)}
     for step in range(1, 11):
         wiring = {of: np.full(size, 0.5, np.float32) for of, size in shape.items()}

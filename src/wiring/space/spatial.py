@@ -352,14 +352,16 @@ def weighted_dots(
     Returns:
         (K, 2, M), float64.
     """
-    parts = [part is not None for part in (direct, path)]
-    gradients = torch.cat([_pieces(part) for part in (direct, path) if part is not None], 1)
+    parts = [part for part in (direct, path) if part is not None]
+    gradients = torch.cat([_pieces(part) for part in parts], 1)
     # Once through each output for both; the weights come after the pixels.
     dots = torch.stack([torch.bmm(gradients, _pieces(out).mT)[..., 0] for out in outputs])
-    dots = dots.reshape(len(outputs), weights.shape[1], -1, sum(parts)).double().sum(2)
-    sums = dots.new_zeros(len(outputs), 2, len(weights))
-    sums[:, parts] = dots.mT @ weights.double().T
-    return sums
+    dots = dots.reshape(len(outputs), weights.shape[1], -1, len(parts)).double().sum(2)
+    sums = dots.mT @ weights.double().T
+    if len(parts) == 2:
+        return sums
+    none = torch.zeros_like(sums)
+    return torch.cat([none, sums] if direct is None else [sums, none], 1)
 
 
 def _pieces(x: Tensor) -> Tensor:
