@@ -100,7 +100,7 @@ def test_none_has_the_cost_of_what_passes_by_and_drops_no_edge() -> None:
     assert net(net.embed(images(8, 8)), draw).abs().max() > 1e-3
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(
     st.sampled_from(["dsnas", "gdas", "proxylessnas"]),
     st.sampled_from([1, 2, 4]),
