@@ -67,12 +67,17 @@ def shortfalls(scale: ScaleConfig) -> Iterator[str]:
         scale: as :func:`read_study` gives it.
     """
     searches = scale.searches()
+    # Once a set: of a folder it lists all pictures.
+    sizes = {
+        name: check_dataset(dataset, f"datasets.{name}")
+        for name, dataset in scale.datasets.items()
+        if not missing(dataset)
+    }
     for group in groups(scale):
         search = searches[f"{group.condition}_s{group.seeds[0]}"]
-        dataset = scale.datasets[search.dataset]
-        if not search.alpha.lr or missing(dataset):
+        if not search.alpha.lr or search.dataset not in sizes:
             continue
-        train, *_ = check_dataset(dataset, search.dataset)[search.level]
+        train, *_ = sizes[search.dataset][search.level]
         far = search.alpha.lr * search.train.steps(train) * search.train.longest
         published = scale.readings.displacement(search.level)
         if not reached(far, published):
