@@ -345,6 +345,9 @@ def test_every_name_is_one_patterns_own() -> None:
     assert sum(len(pattern.statistics) for pattern in PATTERNS) == len(STATISTICS)
     assert sum(len(pattern.claims) for pattern in PATTERNS) == len(CLAIMS)
     assert len({claim.threshold for claim in CLAIMS.values()}) == len(THRESHOLDS)
+    causes = {claim.id: claim.cause for claim in CLAIMS.values() if claim.cause}
+    assert causes == {"P1": "E0-growth", "P3": "E0-failure"}
+    assert all(CLAIMS[cause].of_setting for cause in causes.values())
     for pattern in PATTERNS:
         assert set(pattern.columns) <= set(MEANINGS)
     for threshold in THRESHOLDS.values():

@@ -29,7 +29,7 @@ from tools.browser import CHROMIUM
 from tools.findings import BLOCK, NOTHING, block
 from tools.findings import main as rewrite
 from wiring import explorer
-from wiring.claims.judge import VERDICTS
+from wiring.claims.judge import VERDICTS, Verdict
 from wiring.claims.judgement import read as read_claims
 from wiring.claims.judgement import write as write_claims
 from wiring.config import ClaimsConfig, ScaleConfig
@@ -633,6 +633,33 @@ def test_the_first_screen_tells_each_pattern_from_the_verdicts(study: Path, text
         assert f": {number(effect)} (" in story
     section = text.split('<section id="story">')[1].split("</section>")[0]
     assert section.count("<img ") == 3
+
+
+def test_a_finding_is_told_apart_by_whether_its_cause_is_there(study: Path) -> None:
+    found = read_claims(study / HOME / "claims.json")
+    (text,) = (each.text for each in findings(found) if each.claim == "P1")
+    assert "where the setting" not in text.lower()
+    rows = [row for row in found.verdicts if row.claim == "P1" and row.reading == "settled"]
+    said: list[Verdict] = []
+    for row, kind in zip(rows, ("reproduced", "not reproduced", "inconclusive"), strict=False):
+        # What E0 says of other patterns' settings is not P1's affair.
+        for claim, verdict in (("E0-growth", kind), ("E0-failure", "reproduced")):
+            said.append(replace(row, claim=claim, verdict=verdict, reading="whole"))
+    (text,) = (
+        each.text
+        for each in findings(replace(found, verdicts=[*found.verdicts, *said]))
+        if each.claim == "P1"
+    )
+    places = [" ".join(row.condition.split("_")) for row in rows]
+    parts = re.split(r"[Ww]here ", text)[1:]
+    heads = ("the setting gives it its cause: ", "that is undecided: ", "the setting does not: ")
+    for head, place in zip(heads, (places[0], places[2], places[1]), strict=True):
+        (part,) = (part for part in parts if part.startswith(head))
+        assert f" in 1 of 1 condition ({place})" in part
+        assert sum(other in part for other in places) == 1
+    (rest,) = (part for part in parts if part.startswith("that was not measured: "))
+    assert len(places) == 4
+    assert f" in 1 of 1 condition ({places[3]})" in rest
 
 
 def test_a_filter_hides_rows_and_columns_of_what_it_names(text: str) -> None:

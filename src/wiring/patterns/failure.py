@@ -92,6 +92,7 @@ PATTERN = Pattern(
             side="above",
             scope=f"{BI} and that have a free edge",
             applies=bi_level,
+            cause="E0-failure",
         ),
         Claim(
             id="P3-cause",

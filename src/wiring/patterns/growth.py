@@ -182,6 +182,7 @@ PATTERN = Pattern(
             side="above",
             scope=f"{SINGLE} and that have a free edge",
             applies=single_level,
+            cause="E0-growth",
         ),
         Claim(
             id="P1-order",

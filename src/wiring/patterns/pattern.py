@@ -89,6 +89,7 @@ class Claim:
         law: an exact law: it must hold in every search, so the interval is the seeds' range.
         of_setting: says something of the setting, not of the wiring: its verdict holds in every
             condition that has the setting.
+        cause: id of the claim that the setting gives this one its cause; empty if none says so.
     """
 
     id: str
@@ -100,6 +101,7 @@ class Claim:
     applies: Applies
     law: bool = False
     of_setting: bool = False
+    cause: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wiring.claims.judge import VERDICTS, Verdict, of_the_end
@@ -15,6 +15,13 @@ PICTURES = {"growth": "probability.svg", "width": "wiring.svg", "failure": "wiri
 """Pattern -> the figure of a condition that shows it; loss, entropy and credit show the others."""
 NAMED = 4
 """Conditions that a sentence names; the others are counted."""
+BY_CAUSE = {
+    "reproduced": "where the setting gives it its cause",
+    "inconclusive": "where that is undecided",
+    "not reproduced": "where the setting does not",
+    "": "where that was not measured",
+}
+"""Verdict on a condition's setting -> the conditions that have it, in words."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,8 @@ def findings(found: Judgement) -> list[Finding]:
             text += "It applies to no condition of this study."
         else:
             bound = f"{definition.side} {number(definition.threshold)}"
-            text += f"{_where(rows)}. Strongest in {_place(strongest)}: {number(strongest.effect)} "
+            text += f"{_where(rows, _causes(found.verdicts, claim))}. "
+            text += f"Strongest in {_place(strongest)}: {number(strongest.effect)} "
             text += f"({_bounded(CLAIMS[claim])}); the claim asks for {bound}."
             if any(row.reading == PUBLISHED for row in rows):
                 text += (
@@ -88,16 +96,37 @@ def kinds(rows: Iterable[Verdict]) -> list[str]:
     return [kind for kind in known if kind in there] + [k for k in there if k not in known]
 
 
-def _where(rows: Sequence[Verdict]) -> str:
-    """Where the claim got which verdict."""
+def _causes(rows: Iterable[Verdict], claim: str) -> dict[str, str]:
+    """Condition -> the verdict on its setting, of those that give a claim its cause or do not."""
+    cause = CLAIMS[claim].cause
+    return {row.condition: row.verdict for row in rows if cause and row.claim == cause}
+
+
+def _where(rows: Sequence[Verdict], causes: Mapping[str, str]) -> str:
+    """Where the claim got which verdict; apart by whether its cause is there, where some say so."""
+    if not any(row.condition in causes for row in rows):
+        return _capital(_counted(rows))
+    parts = []
+    for cause, words in BY_CAUSE.items():
+        own = [row for row in rows if causes.get(row.condition, "") == cause]
+        if own:
+            parts.append(_capital(f"{words}: {_counted(own)}"))
+    return ". ".join(parts)
+
+
+def _counted(rows: Sequence[Verdict]) -> str:
     parts = []
     for kind in kinds(rows):
         places = [_place(row) for row in rows if row.verdict == kind]
         named = ", ".join(places[:NAMED])
         if len(places) > NAMED:
             named += f" and {len(places) - NAMED} more"
-        parts.append(f"{kind} in {len(places)} of {len(rows)} conditions ({named})")
-    text = "; ".join(parts)
+        conditions = "condition" if len(rows) == 1 else "conditions"
+        parts.append(f"{kind} in {len(places)} of {len(rows)} {conditions} ({named})")
+    return "; ".join(parts)
+
+
+def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
