@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-from wiring.config import Edge, ScaleConfig, SpaceConfig
+from wiring.config import Edge, ScaleConfig, SpaceConfig, scale_text
 from wiring.config.space import OPS
 from wiring.errors import InputError
 from wiring.files import atomic_file
@@ -81,7 +80,10 @@ def study(
         raise InputError("\n".join(left_out) or "no search is given, expected finished ones")
     used = {dataset for each in experiments.values() for dataset in each["datasets"]}
     datasets = {
-        dataset: config.model_dump(mode="json", exclude_defaults=True)
+        # No search of these is bi-level.
+        dataset: config.model_dump(
+            mode="json", exclude_defaults=True, exclude={"validation_fraction"}
+        )
         for dataset, config in scale.datasets.items()
         if dataset in used
     }
@@ -104,7 +106,7 @@ def write(content: dict[str, Any], out: Path) -> None:
     with atomic_file(out) as path:
         path.write_text(
             "# Written by `wiring retrain`: cells of finished searches, each trained alone.\n"
-            + yaml.safe_dump(content, sort_keys=False)
+            + scale_text(content)
         )
         read_study(path)
 

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from wiring.audit.budget import Plan
-from wiring.config import DatasetConfig, Level, ScaleConfig, load_scale
+from wiring.config import DatasetConfig, Level, ScaleConfig, load_scale, scale_text
 from wiring.config.model import Name
 from wiring.config.plugins import SOURCES, names
 from wiring.errors import InputError
@@ -172,4 +171,4 @@ def written(raw: dict[str, Any], remarks: Sequence[str]) -> str:
     """
     ScaleConfig.model_validate(raw)
     head = "".join(f"# {remark}\n" for remark in remarks)
-    return head + yaml.safe_dump(raw, sort_keys=False, default_flow_style=None, width=100)
+    return head + scale_text(raw, width=100)

@@ -1,7 +1,7 @@
 """Typed, validated configuration: the first thing any command reads."""
 
 from wiring.config.dataset import DatasetConfig
-from wiring.config.load import load_scale
+from wiring.config.load import load_scale, scale_text
 from wiring.config.model import Level
 from wiring.config.readings import ReadingsConfig
 from wiring.config.regime import RegimeConfig, twins
@@ -43,5 +43,6 @@ __all__ = [
     "UntilConfig",
     "WeightsConfig",
     "load_scale",
+    "scale_text",
     "twins",
 ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from pydantic import ValidationError
@@ -21,7 +22,15 @@ class _Loader(yaml.SafeLoader):
 
     Of equal keys PyYAML would keep the last and say nothing. An alias costs it nothing: a billion
     values in nine lines are met only by whoever walks through them.
+
+    Plain words mean what YAML 1.2, JSON and editors take them for. PyYAML's YAML 1.1 reads a text
+    in `1e-3`, 8 in `010`, 90 in `1:30`, and a truth in `no`.
     """
+
+    # Of the class, which PyYAML's stubs do not say.
+    yaml_implicit_resolvers: ClassVar[  # type: ignore[misc]
+        dict[str, list[tuple[str, re.Pattern[str]]]]
+    ] = {}
 
     def __init__(self, stream: bytes) -> None:
         super().__init__(stream)
@@ -42,6 +51,15 @@ class _Loader(yaml.SafeLoader):
             # A node that holds an alias of itself has no end.
             values, levels = self._sizes.get(node, (math.inf, math.inf))
             self._bound(values, self._level + levels, mark)
+        return node
+
+    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
+        node = super().compose_scalar_node(anchor)
+        # YAML has no such character in a file, but takes it escaped; no page or picture does.
+        if self.NON_PRINTABLE.search(node.value):
+            raise yaml.MarkedYAMLError(
+                problem=f"the text {node.value!r} cannot be printed", problem_mark=node.start_mark
+            )
         return node
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
@@ -78,6 +96,38 @@ class _Loader(yaml.SafeLoader):
                 f"{LEVELS} levels",
                 problem_mark=mark,
             )
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that YAML 1.1 or 1.2 would take for another value."""
+
+
+for _tag, _first, _plain in (
+    ("bool", "tTfF", "true|True|TRUE|false|False|FALSE"),
+    ("int", "-+0123456789", r"[-+]?(0|[1-9][0-9]*)"),
+    (
+        "float",
+        "-+.0123456789",
+        r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+    ),
+    ("null", ["~", "n", "N", ""], "~|null|Null|NULL|"),
+    ("merge", "<", "<<"),
+):
+    for _form in (_Loader, _Dumper):
+        _form.add_implicit_resolver(
+            f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_plain})\Z"), list(_first)
+        )
+
+
+def scale_text(content: dict[str, Any], width: int = 80) -> str:
+    """A scale file's text, which :func:`load_scale` reads as it was.
+
+    Args:
+        content: plain values.
+        width: characters of a line.
+    """
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=width)
 
 
 def load_scale(path: Path) -> ScaleConfig:
