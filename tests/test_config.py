@@ -26,8 +26,10 @@ from wiring.config import (
     WeightsConfig,
     load_scale,
     plugins,
+    scale_text,
 )
 from wiring.config.expand import _layers
+from wiring.config.load import _Loader
 from wiring.config.schema import scale_schema
 from wiring.errors import InputError
 from wiring.study import read_study, shortfalls
@@ -313,6 +315,32 @@ NO_MATCH = r"matches no search: E1 has no"
         ),
         ("datasets__noisy__train_samples", 5, {"datasets.noisy.train_samples": "5 is impossible"}),
         ("experiments__E1__seeds", [2**32], {"experiments.E1.seeds.0": "less than 4294967296"}),
+        ("methods__dsnas", {}, {"methods.dsnas": "changes nothing: it is empty"}),
+        (
+            "datasets__noisy__validation_fraction",
+            0.3,
+            {"datasets.noisy.validation_fraction": "changes nothing: no bi-level search uses it"},
+        ),
+        (
+            "report__snapshots",
+            [0.0, 0.5, 0.5],
+            {"report.snapshots.2": "changes nothing: 0.5 stands twice"},
+        ),
+        (
+            "claims__thresholds",
+            {"growth": 0.2, "growth_cause": 0.5, "failure_held_out": 0.1, "conservation": 0.1},
+            {
+                f"claims.thresholds.{name}": f"changes nothing: it judges {level}-level searches "
+                "of whole cells in which alpha rests"
+                for name, level in (("growth_cause", "single"), ("failure_held_out", "bi"))
+            },
+        ),
+        ("claims__confidence", 0.9999, {"claims.confidence": "0.9999 exceeds 0.999"}),
+        (
+            "datasets__noisy",
+            {"source": "folder", "path": "a" * 300, "test_fraction": 0.2},
+            {"datasets.noisy.path": "a: File name too long"},
+        ),
         (
             "experiments__E2__overrides",
             [{"set": {"train": {"epochs": 4, "until": {"displacement": 3.9, "bound": 4}}}}],
@@ -512,10 +540,33 @@ def test_readings_of_a_level_that_no_experiment_has_are_refused(tmp_path: Path) 
         read_study(file)
 
 
+def test_a_regime_that_says_nothing_more_is_refused(tmp_path: Path) -> None:
+    rests = {**STUDY["experiments"]["E2"], "methods": ["uniform"]}
+    regime = {"experiments": ["E0"], "measured_by": {"dsnas": "uniform"}}
+    thresholds = {"failure_held_out": 0.1}
+    raw = {
+        "experiments__E0": rests,
+        "methods__uniform__alpha__lr": 0.0,
+        "claims__thresholds": thresholds,
+    }
+    assert read_study(study(tmp_path, **raw, regime=regime))
+    faulty = {**regime, "experiments": ["E0", "E0"], "chosen": {"E2": [], "E1": []}}
+    with pytest.raises(InputError) as caught:
+        read_study(study(tmp_path, **raw, regime=faulty))
+    said = [line.split(".yaml: ")[1] for line in str(caught.value).splitlines()]
+    assert said == [
+        "regime.chosen.E1: changes nothing: it is empty",
+        "regime.chosen.E2: changes nothing: it is empty",
+        "regime.experiments.1: changes nothing: E0 stands twice",
+    ]
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {},
+        {"claims": {"confidence": 0.999, "thresholds": {"growth": 0.2, "width": 1.0}}},
+        {"datasets__digits__validation_fraction": 0.3, "report__snapshots": [1.0, 0.5]},
         {"defaults__space__cells": 8, "claims__baseline": "cut"},
         {
             "experiments__E2__overrides": [
@@ -864,6 +915,83 @@ def test_any_bytes_end_in_sentences(tmp_path: Path, text: bytes) -> None:
     with pytest.raises(InputError) as caught:
         load_scale(file)
     assert all(line.startswith(f"{file}: ") for line in str(caught.value).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("1e-3", 1e-3),
+        ("3E4", 3e4),
+        ("-.5e+1", -5.0),
+        ("+7.", 7.0),
+        (".inf", float("inf")),
+        ("12", 12),
+        ("-3", -3),
+        ("0", 0),
+        ("010", "010"),
+        ("0x1F", "0x1F"),
+        ("1_000", "1_000"),
+        ("1:30", "1:30"),
+        ("190:20:30.15", "190:20:30.15"),
+        ("1.2.3", "1.2.3"),
+        ("no", "no"),
+        ("On", "On"),
+        ("y", "y"),
+        ("True", True),
+        ("false", False),
+        ("~", None),
+        ("", None),
+        ("2026-01-01", "2026-01-01"),
+        ("=", "="),
+        ("'12'", "12"),
+    ],
+)
+def test_plain_words_are_what_editors_take_them_for(word: str, value: object) -> None:
+    """YAML 1.2's core schema, but that what it and YAML 1.1 read differently is a text."""
+    read = yaml.load(f"{word}: [{word}]" if word else "a: ", _Loader)
+    (found,) = read.values()
+    found = found[0] if word else found
+    assert found == value
+    assert type(found) is type(value)
+
+
+TEXTS = [
+    "1e3",
+    "1E3",
+    "12e-5",
+    "010",
+    "0x1F",
+    "1_0",
+    "no",
+    "On",
+    "null",
+    "true",
+    "2026-01-01",
+]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_what_is_written_is_read_as_it_was(tmp_path: Path, name: str) -> None:
+    content = changed("defaults/alpha", {"lr": 1e-5, "init_std": 0.0, "grad_clip": None})
+    content["scale"] = name
+    content["datasets"] = {name: {"source": "digits", "test_fraction": 0.2}}
+    content["experiments"] = {
+        name: {**GOOD["experiments"]["E1"], "title": name, "datasets": [name]}
+    }
+    file = tmp_path / "mine.yaml"
+    file.write_text(scale_text(content))
+    assert load_scale(file).model_dump() == ScaleConfig.model_validate(content).model_dump()
+    assert yaml.safe_load(file.read_text()) == content
+
+
+@pytest.mark.parametrize("escaped", [r"\0", r"\e[31m", r"\uD800", r"\uFFFF", r"\x7f"])
+def test_what_no_page_can_hold_is_refused(tmp_path: Path, escaped: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(GOOD).replace("title: t", f'title: "a{escaped}"'))
+    with pytest.raises(InputError, match=r"not valid YAML: the text 'a\\.* cannot be printed"):
+        read_study(file)
+    file.write_text(yaml.safe_dump(GOOD).replace("title: t", r'title: "\u00e4\U0001F600\ta\nb"'))
+    assert read_study(file).experiments["E1"].title == "\u00e4\U0001f600\ta\nb"
 
 
 def test_anchors_and_merge_keys_save_writing(tmp_path: Path) -> None:

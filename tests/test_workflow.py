@@ -552,6 +552,31 @@ def test_an_unknown_scale_is_refused(bare: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("sclae=smoke", "--config: sclae: unknown key, expected scale, seeds_per_job"),
+        ("epochs=3", "--config: epochs: unknown key, expected scale, seeds_per_job"),
+        ("scale=", "--config: scale: Input should be a valid string, got None"),
+        ("scale=[a,b]", "--config: scale: Input should be a valid string"),
+        ("seeds_per_job=0", "--config: seeds_per_job: Input should be greater than 0, got 0"),
+        ("seeds_per_job=-3", "--config: seeds_per_job: Input should be greater than 0, got -3"),
+        ("seeds_per_job=1.5", "--config: seeds_per_job: Input should be a valid integer, got 1.5"),
+        (
+            "seeds_per_job=all",
+            "--config: seeds_per_job: Input should be a valid integer, got 'all'",
+        ),
+    ],
+)
+def test_what_snakemake_is_told_changes_something_or_is_refused(
+    bare: Path, word: str, says: str
+) -> None:
+    done = snakemake(bare, "--dry-run", "--config", word)
+    assert done.returncode != 0
+    assert says in done.stderr.splitlines()
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
     "scale", sorted(path.stem for path in (ROOT / "config").glob("*.yaml") if path.stem != "smoke")
 )
 def test_every_scale_is_planned_by_the_same_rules(bare: Path, scale: str) -> None:
@@ -573,9 +598,13 @@ def test_every_scale_is_planned_by_the_same_rules(bare: Path, scale: str) -> Non
 
 
 def test_any_name_is_an_experiments(bare: Path) -> None:
-    """Names of commands, rules, files and folders, and of another experiment's rules."""
+    """Names of commands, rules, files and folders, and of another experiment's rules.
+
+    And titles that would be wildcards, options or code.
+    """
     names = ("all", "metrics", "search", "Index", "A", "A_figures", "figures_A", "tables", "1_A")
-    design = {"title": "Named so", "methods": ["dsnas"], "levels": ["single"], "seeds": [0]}
+    title = "{x} {{experiment}} {wildcards.x} --all $HOME `date` 'a' \"b\" %s \\n <b>"
+    design = {"title": title, "methods": ["dsnas"], "levels": ["single"], "seeds": [0]}
     experiments = {name: {**design, "datasets": ["digits"]} for name in names}
     datasets = {"digits": {"source": "digits", "test_fraction": 0.2}}
     text = yaml.safe_dump({"scale": "names", "datasets": datasets, "experiments": experiments})

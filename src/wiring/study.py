@@ -5,8 +5,11 @@ Snakemake, `wiring validate` and every command that takes a scale file ask this 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, PositiveInt, ValidationError
 
 from wiring.claims.thresholds import check_thresholds
 from wiring.config import (
@@ -19,11 +22,43 @@ from wiring.config import (
     load_scale,
 )
 from wiring.config.expand import Fault, groups
+from wiring.config.model import Model
 from wiring.config.plugins import METHODS, fault
 from wiring.config.regime import regime_faults
 from wiring.config.search import reached
 from wiring.data.split import check_dataset
-from wiring.errors import InputError, dotted
+from wiring.errors import UNKNOWN, InputError, dotted
+from wiring.patterns import CLAIMS
+
+CONFIDENCE = 0.999
+"""The most that 9,999 resamples of the seeds can tell (see :mod:`wiring.claims.interval`)."""
+
+
+class WorkflowConfig(Model):
+    """What Snakemake is told by `--config`, or by whoever uses the workflow as a module.
+
+    Attributes:
+        scale: a scale's name in config/, or the path of a scale file.
+        seeds_per_job: the most seeds of a condition that one job runs; a command line is not
+            endless, and a large machine wants jobs.
+    """
+
+    scale: Annotated[str, Field(strict=False, coerce_numbers_to_str=True)] = "embedded"
+    seeds_per_job: PositiveInt = 20
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> WorkflowConfig:
+        """Check what was told.
+
+        Raises:
+            InputError: one sentence a fault, naming the word.
+        """
+        try:
+            return cls.model_validate(dict(told))
+        except ValidationError as error:
+            known = ", ".join(cls.model_fields)
+            said = str(InputError.from_validation("--config", error))
+            raise InputError(said.replace(UNKNOWN, f"{UNKNOWN}, expected {known}")) from None
 
 
 def read_study(path: Path, *, absent: bool = False) -> ScaleConfig:
@@ -40,18 +75,21 @@ def read_study(path: Path, *, absent: bool = False) -> ScaleConfig:
     scale = load_scale(path)
     sizes, told = {}, []
     for name, dataset in scale.datasets.items():
-        if absent and missing(dataset):
-            continue
         try:
-            sizes[name] = check_dataset(dataset, f"datasets.{name}")
+            if not (absent and missing(dataset)):
+                sizes[name] = check_dataset(dataset, f"datasets.{name}")
         except InputError as error:
             told += str(error).splitlines()
+        except OSError as error:  # a name too long, a folder that may not be read
+            told.append(f"datasets.{name}.path: {dataset.path}: {error.strerror}")
     try:
         check_thresholds(scale.claims, "claims")
     except InputError as error:
         told += str(error).splitlines()
-    found = dict.fromkeys((*_methods(scale), *_lengths(scale, sizes), *regime_faults(scale)))
-    told += [f"{dotted(place)}: {said}" for place, said in found]
+    found = (*_methods(scale), *_lengths(scale, sizes), *regime_faults(scale), *_judging(scale))
+    told += [f"{dotted(place)}: {said}" for place, said in dict.fromkeys(found)]
+    if not told:
+        told = [f"{dotted(place)}: changes nothing: {why}" for place, why in _idle(scale)]
     if told:
         raise InputError("\n".join(f"{path}: {fault}" for fault in told))
     return scale
@@ -99,6 +137,72 @@ def _methods(scale: ScaleConfig) -> Iterator[Fault]:
             said = fault(METHODS, method)
             if said is not None:
                 yield ("experiments", name, "methods", number), said
+
+
+def _judging(scale: ScaleConfig) -> Iterator[Fault]:
+    """Intervals that so few resamples cannot give."""
+    if scale.claims.confidence > CONFIDENCE:
+        yield ("claims", "confidence"), f"{scale.claims.confidence} exceeds {CONFIDENCE}"
+
+
+def _idle(scale: ScaleConfig) -> Iterator[Fault]:
+    """What stands beside the searches and changes nothing, each with why.
+
+    Of the searches' own settings :mod:`wiring.config.expand` says it.
+    """
+    for method, settings in scale.methods.items():
+        if not settings:
+            yield ("methods", method), "it is empty"
+    halved = {
+        name for one in scale.experiments.values() if "bi" in one.levels for name in one.datasets
+    }
+    for name, dataset in scale.datasets.items():
+        if "validation_fraction" in dataset.model_fields_set and name not in halved:
+            yield ("datasets", name, "validation_fraction"), "no bi-level search uses it"
+    lists: list[tuple[tuple[str, ...], tuple[float | str, ...]]] = [
+        (("report", "snapshots"), scale.report.snapshots)
+    ]
+    if scale.regime is not None:
+        lists.append((("regime", "experiments"), scale.regime.experiments))
+        for name, variants in scale.regime.chosen.items():
+            lists.append((("regime", "chosen", name), variants))
+            if not variants:
+                yield ("regime", "chosen", name), "it is empty"
+    for place, values in lists:
+        seen = set()
+        for number, value in enumerate(values):
+            if value in seen:
+                yield (*place, number), f"{value} stands twice"
+            seen.add(value)
+    yield from _idle_thresholds(scale)
+
+
+def _idle_thresholds(scale: ScaleConfig) -> Iterator[Fault]:
+    """Thresholds of claims that apply to no search."""
+    if not scale.claims.thresholds:
+        return
+    import pandas as pd  # what hardly any file needs should not be waited for
+
+    searches = pd.DataFrame(  # as in the tables of results, see wiring.dynamics.identity
+        {
+            "search": one.id,
+            "method": one.method,
+            "level": one.level,
+            "nodes": space.nodes,
+            "edges_free": sum(map(space.free, space.edges)),
+            "alpha_learns": one.alpha.lr > 0,
+            "intervened": bool(
+                space.delete_edges or space.fix_edges or space.forbid_ops or space.output_nodes
+            ),
+        }
+        for one in scale.searches().values()
+        for space in (one.space,)
+    )
+    for name in scale.claims.thresholds:
+        judged = [claim for claim in CLAIMS.values() if claim.threshold.name == name]
+        if not any(claim.applies(searches).any() for claim in judged):
+            scope = " or ".join(dict.fromkeys(claim.scope for claim in judged))
+            yield ("claims", "thresholds", name), f"it judges {scope}, and there are none"
 
 
 def _lengths(scale: ScaleConfig, sizes: dict[str, dict[Level, tuple[int, ...]]]) -> Iterator[Fault]:

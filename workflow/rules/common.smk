@@ -5,24 +5,25 @@ from pathlib import Path
 from wiring.config import twins
 from wiring.errors import InputError
 from wiring.provenance import code_digest, method_digest, source_digest
-from wiring.study import read_study
+from wiring.study import WorkflowConfig, read_study
 from wiring.watch.left import work
 
 # Found beside the rules, wherever the working directory is.
 SCALES = Path(str(workflow.current_basedir)).parents[1] / "config"
 
 
-def read_scale(name: str):
-    """The file of a scale (a name in config/, or a path), and the scale."""
+def read_config():
+    """What Snakemake was told, and the scale's file (a name in config/, or a path) and content."""
     known = {path.stem: path for path in sorted(SCALES.glob("*.yaml"))}
-    path = known.get(name, Path(name))
-    if path.is_relative_to(Path.cwd()):
-        path = path.relative_to(Path.cwd())
     try:
+        told = WorkflowConfig.read(config)
+        path = known.get(told.scale, Path(told.scale))
+        if path.is_relative_to(Path.cwd()):
+            path = path.relative_to(Path.cwd())
         if not path.is_file():
             expected = ", ".join(known)
-            raise InputError(f"scale={name}: no such file, expected one or any of {expected}")
-        return path, read_study(path)
+            raise InputError(f"scale={told.scale}: no such file, expected one or any of {expected}")
+        return told, path, read_study(path)
     except InputError as error:
         # Not a WorkflowError: that adds a stack of Snakefiles, and the fault is not in them.
         raise SystemExit(str(error)) from None
@@ -69,7 +70,8 @@ def one_of(names) -> str:
     return "|".join(map(re.escape, names))
 
 
-SCALE_FILE, SCALE = read_scale(str(config.setdefault("scale", "embedded")))
+TOLD, SCALE_FILE, SCALE = read_config()
+config["scale"] = TOLD.scale  # the report names it
 SEARCHES = SCALE.searches()
 RESULTS = f"results/{SCALE.scale}"
 LOGS = f"logs/{SCALE.scale}"

@@ -29,13 +29,11 @@ TRAJECTORIES = {
 SEARCHES_OF = {name: searches for all_ in DESIGN.values() for name, searches in all_.items()}
 CONDITIONS = {name: searches[0] for name, searches in SEARCHES_OF.items()}
 DATASETS = {name: expand(rules._dataset.output, dataset=name) for name in SCALE.datasets}
-# The most seeds of a job: a command line is not endless, and a large machine wants jobs.
-SEEDS_PER_JOB = int(config.get("seeds_per_job", 20))
 
 
 def batches(experiment: str):
     """The seeds of each job of a condition: one where a search keeps a GPU busy for long."""
-    count = SEEDS_PER_JOB
+    count = TOLD.seeds_per_job
     if any(search.run.gpus for search in CONDITIONS.values() if search.experiment == experiment):
         count = 1
     seeds = SCALE.experiments[experiment].seeds

@@ -87,7 +87,8 @@ rule _index:
         "../envs/wiring.yaml"
     params:
         code=code_digest("report"),
-        design=SCALE.model_dump_json(),
+        # Asked for: in a text that stands here, `{x}` of a title would be a wildcard.
+        design=lambda wildcards: SCALE.model_dump_json(),
         scale=scale_file,
         results=subpath(output[0], parent=True),
     shell:
