@@ -271,6 +271,7 @@ def test_what_is_not_a_trajectory_is_refused_with_a_sentence(tmp_path: Path) -> 
     refused("windows.parquet: missing", lambda p: (p / steps).unlink())
     refused("manifest.json: cannot be read: No such", lambda p: (p / "manifest.json").unlink())
     refused("not valid JSON", lambda p: (p / "manifest.json").write_text("{"))
+    refused("not valid JSON", lambda p: (p / "manifest.json").write_text("[" * 100_000))
     refused("schema_version is 1, expected 5", lambda p: edit_manifest(p, schema_version=1))
     refused("dataset is missing", lambda p: edit_manifest(p, dataset=...))
     refused(

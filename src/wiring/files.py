@@ -41,7 +41,7 @@ def read_manifest(path: Path, version: int, fields: tuple[str, ...]) -> dict[str
         manifest = json.loads(path.read_text())
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter of ten thousand brackets
         raise InputError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(manifest, dict):
         raise InputError(f"{path}: expected a JSON object")
