@@ -7,13 +7,14 @@ import random
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -706,26 +707,19 @@ def test_it_is_run_from_anywhere(bare: Path, tmp_path: Path, words: list[str]) -
 
 
 def test_another_workflow_uses_it_as_a_module(bare: Path, tmp_path: Path) -> None:
-    """As snakedeploy sets it up; one experiment is run, and its page used."""
-    (tmp_path / "Snakefile").write_text(
-        f"""
-module wiring:
-    snakefile: "{bare}/workflow/Snakefile"
-    config: {{"scale": "smoke"}}
-
-use rule * from wiring as wiring_*
-
-rule mine:
-    default_target: True
-    input: rules.wiring_E3.input
-    output: "mine.txt"
-    shell: "echo {{input}} > {{output}}"
-"""
-    )
+    """As the docs have it; one experiment is run, its page used, and handlers do their part."""
+    text = (ROOT / "docs/scales.md").read_text()
+    example = text[text.index("module wiring:") :].partition("```")[0]
+    snakefile = '"wiring/workflow/Snakefile"'
+    assert snakefile in example
+    (tmp_path / "Snakefile").write_text(example.replace(snakefile, f'"{bare}/workflow/Snakefile"'))
     done = snakemake(tmp_path, "--cores", "2", code=bare)
     assert done.returncode == 0, done.stdout + done.stderr
     assert str(home("E3") / "index.html") in (tmp_path / "mine.txt").read_text()
     Trajectory.read(tmp_path / trajectory_of(first_of("E3")))
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as store:
+        found = {name for (name,) in store.execute("select name from experiments")}
+    assert found >= {f"smoke/{name}" for name in EXPERIMENTS}
 
 
 def test_the_slurm_profile_is_read(bare: Path) -> None:
