@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
@@ -22,7 +22,7 @@ from PIL import Image
 
 from tests.synthetic import config, deepens, fails, grows, stays, write_search
 from tools.captions import FOLDER, captions
-from wiring.config import OPS, ScaleConfig, SearchConfig
+from wiring.config import OPS, Edge, ScaleConfig, SearchConfig
 from wiring.dynamics import TABLES, Dynamics
 from wiring.errors import InputError
 from wiring.figures import graph
@@ -30,15 +30,15 @@ from wiring.figures.accuracy import draw_accuracy
 from wiring.figures.catalogue import entries, entry, figures_of, paths_of
 from wiring.figures.cell import FRAMES, animate_wiring, draw_wiring
 from wiring.figures.course import courses
-from wiring.figures.curves import draw_cost, draw_probability, draw_statistics
+from wiring.figures.curves import draw_cost, draw_none, draw_probability, draw_statistics
 from wiring.figures.draw import draw_condition, draw_experiment, draw_overview
 from wiring.figures.interventions import draw_interventions
 from wiring.figures.overview import draw_all
-from wiring.figures.palette import OP_COLOUR
+from wiring.figures.palette import CONTRAST, OP_COLOUR, contrast, ink
 from wiring.figures.panels import Panels, robust
 from wiring.figures.phases import draw_phases
 from wiring.figures.samples import draw_samples
-from wiring.figures.style import GREY, SERIES, TINT, fold, styled
+from wiring.figures.style import CLASS_COLOUR, GREY, SERIES, TINT, fold, styled
 from wiring.figures.svg import save
 from wiring.trajectory import Trajectory
 
@@ -139,6 +139,24 @@ def test_probability_lines_are_means_and_bands_are_ranges(dynamics: Dynamics) ->
     assert set(axes.y.values()) == {(0.0, 1.0)}
 
 
+def test_none_has_a_line_a_free_edge_dashed_if_it_is_intermediate(dynamics: Dynamics) -> None:
+    tables = dynamics.condition(CONDITION)
+    (axes,) = panels(draw_none(tables))
+    edges = tables.edges[tables.edges["free"]]
+    drawn = [line for line in axes.lines if line.get_color() in CLASS_COLOUR.values()]
+    assert len(drawn) == edges["edge"].nunique()
+    expected = {
+        edge: own.groupby("step")["p_none"].mean().to_numpy() for edge, own in edges.groupby("edge")
+    }
+    for one in drawn:
+        kind = "intermediate" if one.get_linestyle() == "--" else "input"
+        assert one.get_color() == CLASS_COLOUR[kind]
+        level = points(axes, "", *one.get_data())[1]
+        near = [edge for edge, mean in expected.items() if np.allclose(level, mean, atol=1e-6)]
+        assert near
+        assert {Edge.parse(edge).kind for edge in near} == {kind}
+
+
 def test_intermediate_edges_are_tinted(dynamics: Dynamics) -> None:
     (axes,) = panels(draw_probability(dynamics.condition("E1_dsnas_bi_digits")))
     (tint,) = (each for each in axes.patches if to_hex(each.get_facecolor()) == TINT.lower())
@@ -220,7 +238,8 @@ def test_condition_files(dynamics: Dynamics, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         draw_condition(scale(), config(), dynamics, tmp_path / name)
-    names = ["cost.svg", "probability.svg", "statistics.svg", "wiring.gif", "wiring.svg"]
+    names = ["cost.svg", "none.svg", "probability.svg", "statistics.svg"]
+    names += ["wiring.gif", "wiring.svg"]
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == names
     for name in names:
         content = (tmp_path / "a" / name).read_bytes()
@@ -406,7 +425,7 @@ def test_what_was_recorded_decides_which_figures_there_are() -> None:
     def files(**changes: Any) -> set[str]:
         return {one.file for one in figures_of(config(**changes))}
 
-    learns = {"probability.svg", "wiring.svg", "wiring.gif"}
+    learns = {"none.svg", "probability.svg", "wiring.svg", "wiring.gif"}
     assert files() == {*learns, "cost.svg", "statistics.svg"}
     assert files() - files(alpha={"lr": 0.0}) == learns
     assert files(train={"followed_samples": 2}) - files() == {"samples.svg"}
@@ -429,6 +448,16 @@ def test_unknown_condition(dynamics: Dynamics, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown condition 'E1_dsnas_single_digits_x'"):
         draw_experiment(scale(variants={"x": {}}), "E1", dynamics, tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+def test_text_is_as_dark_as_it_must_be_and_no_darker() -> None:
+    assert contrast((1, 1, 1)) == pytest.approx(1)
+    assert contrast((0, 0, 0)) == pytest.approx(21)
+    assert contrast(to_rgb("#767676")) == pytest.approx(4.54, abs=0.01)  # WCAG's own example
+    for colour in OP_COLOUR.values():
+        pale = contrast(to_rgb(colour)) < CONTRAST
+        assert CONTRAST <= contrast(to_rgb(ink(colour))) < (4.8 if pale else 22)
+        assert pale or ink(colour) == colour
 
 
 def test_every_op_has_a_colour_of_its_own() -> None:
@@ -484,7 +513,7 @@ WHERE_N_IS = {
 
 
 def faults(figure: Figure) -> list[str]:
-    """Texts that leave the canvas or lie upon each other."""
+    """Texts that leave the canvas, lie upon each other or are too pale."""
     # As an SVG has them: at few pixels an inch letters are hinted, and wider.
     figure.set_dpi(200)
     renderer = FigureCanvasAgg(figure).get_renderer()
@@ -510,6 +539,8 @@ def faults(figure: Figure) -> list[str]:
             if min(wide, tall) > 0.5:
                 found.append(f"{text.get_text()!r} lies upon {other!r}")
         boxes.append((text.get_text(), box))
+        if (ratio := contrast(to_rgb(text.get_color()))) < CONTRAST:
+            found.append(f"{text.get_text()!r} has a contrast of {ratio:.2f} with white")
     return found
 
 
@@ -530,7 +561,7 @@ def test_all_texts_of_a_condition_can_be_read(tmp_path: Path, space: str, epochs
         tables = replace(tables, ops=ops, phases=tables.phases[tables.phases["op"] == "none"])
     most = 150_000 if space == "twelve nodes" else 60_000
     moments = (0.0, 0.33, 0.66, 1.0)
-    for draw in (draw_probability, draw_cost, draw_statistics, draw_phases):
+    for draw in (draw_probability, draw_none, draw_cost, draw_statistics, draw_phases):
         check(draw(tables), tmp_path / "figure.svg", most)
     check(draw_wiring(tables, moments), tmp_path / "figure.svg", most)
     assert len(animate_wiring(tables).frames) == min(FRAMES, search.train.all_epochs)
@@ -542,7 +573,7 @@ def test_figures_of_a_long_noisy_condition_are_small(tmp_path: Path, space: Any)
     train = {"epochs": 120, "followed_samples": 24}
     searches = [(config(seed=s, space=space, level="bi", train=train), grows) for s in range(5)]
     tables = tabulate(tmp_path, *searches, noise=0.02)
-    for draw in (draw_probability, draw_cost, draw_statistics, draw_samples):
+    for draw in (draw_probability, draw_none, draw_cost, draw_statistics, draw_samples):
         check(draw(tables), tmp_path / "figure.svg")
 
 

@@ -85,6 +85,15 @@ CONDITION: tuple[Entry[SearchConfig], ...] = (
         _learns,
     ),
     Entry(
+        "none.svg",
+        "Probability of none on all edges over the search",
+        "Growth is a line that rises and falls again; width, dashed lines that stay above the "
+        "others; failure, all lines at 1.",
+        "condition",
+        "wiring.figures.curves:draw_none",
+        _learns,
+    ),
+    Entry(
         "wiring.svg",
         "The cell at points of the search",
         "An edge is as wide as it is likely to exist and has the colour of its likeliest "

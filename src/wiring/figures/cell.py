@@ -20,7 +20,7 @@ from wiring.config import INPUTS, Edge
 from wiring.dynamics import Dynamics
 from wiring.figures.course import Array, courses
 from wiring.figures.graph import RADIUS, RISE, along, curve, place
-from wiring.figures.palette import OP_COLOUR, OP_NAME
+from wiring.figures.palette import OP_COLOUR, OP_NAME, ink
 from wiring.figures.style import (
     GREY,
     bare,
@@ -172,11 +172,11 @@ def _cover(agg: FigureCanvasAgg, axes: Axes, artists: list[Any]) -> Callable[[Pi
         axes.draw_artist(artist)
     drawn = _pixels(agg)
     place = np.nonzero(drawn[..., 3])
-    ink, opaque = drawn[place][:, :3].astype(float), drawn[place][:, 3:] / 255
+    colour, opaque = drawn[place][:, :3].astype(float), drawn[place][:, 3:] / 255
 
     def cover(pixels: Pixels) -> Pixels:
         under = pixels[place][:, :3]
-        blend = (opaque * ink + (1 - opaque) * under).round()
+        blend = (opaque * colour + (1 - opaque) * under).round()
         pixels[place[0], place[1], :3] = blend
         return pixels
 
@@ -185,10 +185,10 @@ def _cover(agg: FigureCanvasAgg, axes: Axes, artists: list[Any]) -> Callable[[Pi
 
 def _palette() -> Pixels:
     """The colours drawn and, for smooth edges, their blends with white; shape (colours, 3)."""
-    inks = [*OP_COLOUR.values(), GREY, _INPUT, _CONCATENATION]
+    colours = [*OP_COLOUR.values(), GREY, _INPUT, _CONCATENATION]
     shades = [
-        [round(255 * (1 - share * (1 - channel))) for channel in to_rgb(ink)]
-        for ink in inks
+        [round(255 * (1 - share * (1 - channel))) for channel in to_rgb(colour)]
+        for colour in colours
         for share in (1.0, 0.75, 0.5, 0.25)
     ]
     return np.array([[255, 255, 255], *shades], dtype=np.uint8)
@@ -247,7 +247,7 @@ def _draw_cell(
                 ha="center",
                 va="center",
                 fontsize=7.5,
-                color=OP_COLOUR[state.op],
+                color=ink(OP_COLOUR[state.op]),
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.9},
                 zorder=4,
             )

@@ -14,6 +14,8 @@ from wiring.figures.course import courses
 from wiring.figures.palette import OP_COLOUR, OP_DASH
 from wiring.figures.panels import Limits, Panels, robust
 from wiring.figures.style import (
+    CLASS_COLOUR,
+    CLASS_DASH,
     GREY,
     OUTCOME_COLOUR,
     WIDTH,
@@ -31,19 +33,16 @@ from wiring.figures.style import (
 
 _CHROME, _ROW = 1.6, 1.45
 """Inches for titles, legend and small print, and for a row of panels."""
+_SMALL = 4.6
+"""Inches of a figure whose letters are as large on a page that shows three side by side."""
 _TINTED = "Tinted: edges that leave an intermediate node."
 
 
 def draw_probability(tables: Dynamics) -> Figure:
     """Probability of each op on each edge: a row of panels per target node, a column per source."""
     rows = _nodes(tables)
-    ends = [
-        f"{tables.searches[f'none_{kind}_final'].mean():.2f} on {kind}"
-        for kind in ("input", "intermediate")
-        if tables.searches[f"none_{kind}_final"].notna().any()
-    ]
-    seen = f"P(none) ends at {' and '.join(ends)} edges" if ends else "No edge is free to vanish"
-    figure, body = sheet((width(rows), _CHROME + rows * _ROW), seen, name(tables))
+    size = (width(rows), _CHROME + rows * _ROW)
+    figure, body = sheet(size, _ends(tables), name(tables))
     found = courses(tables.ops, "probability", ("op", "edge"))
     # One scale for all panels, and no taller than the largest probability asks for.
     top = min(1.0, max(0.4, np.ceil(tables.ops["probability"].max() * 5 + 0.1) / 5))
@@ -54,6 +53,22 @@ def draw_probability(tables: Dynamics) -> Figure:
         panels.courses(own, colour=OP_COLOUR[op], **style)
     key(body, *op_key(_ops(tables)))
     small_print(figure, f"{seeds_text(tables)} {_TINTED}")
+    return figure
+
+
+def draw_none(tables: Dynamics) -> Figure:
+    """P(none) of each free edge in one small panel that can be read at its own size."""
+    edges = tables.edges[tables.edges["free"]]
+    kinds = [kind for kind in CLASS_COLOUR if (edges["edge_class"] == kind).any()]
+    figure, body = sheet((_SMALL, 3.2), _ends(tables), name(tables))
+    panel = Panels.add(body, {"": (0, 0)}, (_SMALL - 0.5, 1.7), (0, _epochs(tables)), (0, 1))
+    panel.frame({}, xlabel="epoch", ylabels="P(none)")
+    styles = [(CLASS_COLOUR[kind], CLASS_DASH[kind]) for kind in kinds]
+    for kind, (colour, dash) in zip(kinds, styles, strict=True):
+        for course in courses(edges[edges["edge_class"] == kind], "p_none", ("edge",)).values():
+            panel.curves({"": (course.epochs, course.mean)}, colour=colour, dash=dash)
+    key(body, [line(*style) for style in styles], [f"{kind} edges" for kind in kinds])
+    small_print(figure, "A line an edge, mean over seeds.")
     return figure
 
 
@@ -149,6 +164,16 @@ def draw_statistics(tables: Dynamics) -> Figure:
     key(body, samples, names)
     small_print(figure, seeds_text(tables), panels.beyond)
     return figure
+
+
+def _ends(tables: Dynamics) -> str:
+    """What became of P(none), in words."""
+    ends = [
+        f"{tables.searches[f'none_{kind}_final'].mean():.2f} on {kind}"
+        for kind in CLASS_COLOUR
+        if tables.searches[f"none_{kind}_final"].notna().any()
+    ]
+    return f"P(none) ends at {' and '.join(ends)} edges" if ends else "No edge is free to vanish"
 
 
 def _nodes(tables: Dynamics) -> int:

@@ -20,6 +20,7 @@ from wiring.dynamics import Dynamics
 from wiring.figures.palette import OP_COLOUR, OP_DASH, OP_NAME
 
 CLASS_COLOUR = {"input": "#0072B2", "intermediate": "#D55E00"}
+CLASS_DASH: dict[str, Any] = {"input": "-", "intermediate": (0, (4, 1.5))}
 OUTCOME_COLOUR = {"": "#000000", "_correct": "#0072B2", "_wrong": "#D55E00"}
 SERIES = tuple(
     zip(
