@@ -300,8 +300,8 @@ def test_a_search_is_given_once(tmp_path: Path) -> None:
         explorer.write([], tmp_path / "page.html")
 
 
-# What is wrong with a page once all is drawn: texts out of their picture or upon each other, a page
-# wider than the window, charts without lines.
+# What is wrong with a page once all is drawn: texts out of their picture or upon each other, or too
+# pale; a page wider than the window; charts without lines; a table that is cut.
 LOOK = """(() => {
   const wrong = [];
   if (document.documentElement.scrollWidth > innerWidth)
@@ -326,6 +326,19 @@ LOOK = """(() => {
     if (!beside && a.top + 4 < b.bottom && b.top + 4 < a.bottom)
       wrong.push(`${one.textContent} is upon ${other.textContent}`);
   }));
+  const light = (color) => {
+    const [r, g, b] = color.match(/[\\d.]+/g).map((x) => x / 255)
+      .map((x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  for (const text of document.querySelectorAll(".view svg text")) {
+    const color = getComputedStyle(text).fill, ratio = 1.05 / (light(color) + 0.05);
+    if (text.textContent && color !== "rgb(255, 255, 255)" && ratio < 4.5)  // white is on a mark
+      wrong.push(`${text.textContent}: contrast ${ratio.toFixed(2)}`);
+  }
+  for (const table of document.querySelectorAll(".scroll"))
+    if (table.scrollWidth > table.clientWidth && getComputedStyle(table).backgroundImage === "none")
+      wrong.push("a table that does not show that it scrolls");
   return { charts: charts.length, wrong };
 })()"""
 
@@ -348,3 +361,73 @@ def test_a_browser_draws_all_of_it(tmp_path: Path, width: int) -> None:
     assert found["wrong"] == []
     # Every edge of the full cell is there to be chosen by key, with its numbers in words.
     assert len(set(re.findall(r'aria-label="(Edge [^"]+, credit [^"]+)"', said))) >= 14
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+def test_cells_of_other_edges_stand_side_by_side(tmp_path: Path) -> None:
+    whole = synthetic.config()
+    space = {"cells": 2, "nodes": 2, "channels": 4, "delete_edges": ["0-2"]}
+    cut = synthetic.config(variant="cut", space=space)
+    written = [synthetic.write_search(tmp_path, one, synthetic.grows) for one in (whole, cut)]
+    explorer.write(written, tmp_path / "page.html")
+    with opened(1400, 1000) as browser:
+        browser.go(f"{(tmp_path / 'page.html').as_uri()}#{whole.id},{cut.id}")
+        browser.until("document.body.dataset.ready === 'yes'")
+        browser.ask("""[...document.querySelectorAll('.edge')]
+          .find((each) => each.getAttribute('aria-label').startsWith('Edge 0-2'))
+          .dispatchEvent(new MouseEvent('click', { bubbles: true }))""")
+        assert browser.ask("document.querySelector('#edge').value") == "0-2"
+        tables = browser.ask("[...document.querySelectorAll('.panel')].map((e) => e.innerText)")
+    lacks = ["This cell has no free edge 0-2." in text for text in tables]
+    assert lacks == [False, True]
+    rows = ["none" in text.partition("Edge 0-2 at this time")[2] for text in tables]
+    assert rows == [True, False]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+def test_all_of_it_is_done_by_keys(tmp_path: Path) -> None:
+    one, other = synthetic.config(), synthetic.config(variant="other")
+    written = [synthetic.write_search(tmp_path, each, synthetic.grows) for each in (one, other)]
+    explorer.write(written, tmp_path / "page.html")
+    with opened(1400, 1000) as browser:
+        browser.go((tmp_path / "page.html").as_uri())
+        browser.until("document.body.dataset.ready === 'yes'")
+
+        def press(key: str, text: str = "") -> None:
+            for kind in ("keyDown", "keyUp"):
+                told = {"type": kind, "key": key, "text": text if kind == "keyDown" else ""}
+                browser.call("Input.dispatchKeyEvent", **told)
+
+        def value(name: str) -> str:
+            return str(browser.ask(f"document.querySelector('{name}').value"))
+
+        edge = value("#edge")
+        press("]", "]")
+        assert value("#edge") != edge
+        press("[", "[")
+        assert value("#edge") == edge
+        press("ArrowLeft")
+        assert value("#time") == "995"
+        press("c", "c")
+        browser.until("document.querySelectorAll('.panel').length === 2")
+        # A choice by keys leaves the keyboard where it is.
+        browser.ask("document.querySelector('[aria-label=condition]').focus()")
+        before = value("[aria-label=condition]")
+        browser.ask("""{ const at = document.querySelector('[aria-label=condition]');
+          at.selectedIndex = 1 - at.selectedIndex;
+          at.dispatchEvent(new Event('change')); }""")
+        browser.until(f"document.querySelector('.about').innerText.indexOf('{before}_s') < 0")
+        assert browser.ask("document.activeElement.getAttribute('aria-label')") == "condition"
+        # An edge of the cell is chosen by Enter, and is seen to be where the keyboard is.
+        browser.ask("document.querySelector('.edge').focus()")
+        press("Enter", "\r")
+        assert value("#edge") == "0-2"
+        ring = "getComputedStyle(document.querySelector('.edge:focus .ring')).stroke"
+        chosen = (
+            "getComputedStyle(document.querySelector('.panel:last-child .chosen .ring')).stroke"
+        )
+        assert browser.ask(ring) != browser.ask(chosen)
+        browser.ask("document.activeElement.blur()")
+        press("ArrowRight")
+        press(" ", " ")
+        assert browser.ask("document.querySelector('#play').innerText") == "Pause"

@@ -4,7 +4,7 @@
 (async () => {
   const given = JSON.parse(document.getElementById("data").textContent);
   const { ops: OPS, layout, searches } = given;
-  const UP = "#b2182b", DOWN = "#2166ac", INK = "#1b1b1b", SOFT = "#595959";
+  const UP = "#b2182b", DOWN = "#2166ac", INK = "#1b1b1b", SOFT = "#595959", GREEN = "#117733";
   const HEIGHT = 190, MARGIN = { marginLeft: 44, marginRight: 78, marginTop: 12, marginBottom: 30 };
   const AXES = { step: "weight steps", epoch: "epochs", share: "share of the search" };
   const byId = (name) => document.getElementById(name);
@@ -122,7 +122,9 @@
       const x = this.data.x[control.axis.value];
       return Math.min(d3.bisectLeft(x, time - 1e-9), x.length - 1);
     }
+    // Beside another cell an edge may be chosen that this one does not have: then -1.
     get edge() { return this.shown.edges.indexOf(control.edge.value); }
+    lacks() { return make("p", {}, `This cell has no free edge ${control.edge.value}.`); }
     leader(edge, at) {
       let best = -1;
       this.shown.ops.forEach((op, o) => {
@@ -185,23 +187,22 @@
       this.cell.replaceChildren(make("h2", {}, "Cell"), svg.node());
     }
     moveCell(at) {
-      const { edges, ops } = this.shown, { data } = this;
+      const { edges } = this.shown, { data } = this;
       const width = (e) => Math.max(0.8, 9 * (1 - this.none(e, at)));
       this.edges.classed("chosen", (edge) => edge === control.edge.value)
         .attr("aria-label", (edge, e) => this.sentence(edge, e, at));
       this.edges.select("title").text((edge, e) => this.sentence(edge, e, at));
       this.edges.select(".ring").attr("stroke-width", (_, e) => width(e) + 9);
       this.edges.select(".line").attr("stroke-width", (_, e) => width(e))
-        .attr("stroke", (_, e) => this.colour(e, at))
+        .attr("stroke", (_, e) => this.leading(e, at).colour)
         .attr("stroke-dasharray", (_, e) => {
           const best = this.leader(e, at);
           const other = best < 0 ? 0 : data.probability[e][best][at];
           return this.none(e, at) > other ? "7 4" : null;
         });
       this.names.text((_, e) => {
-        const best = this.leader(e, at);
-        return (best < 0 ? "none" : OPS[ops[best]].name).replace(" conv ", "").replace(" pool ", "");
-      }).attr("fill", (_, e) => this.colour(e, at));
+        return this.leading(e, at).name.replace(" conv ", "").replace(" pool ", "");
+      }).attr("fill", (_, e) => this.leading(e, at).ink);
       const size = (e) => {
         const share = Math.min(1, Math.abs(data.credit[e][at]) / data.large);
         return Number.isFinite(share) ? 4.5 + 4.5 * Math.sqrt(share) : 0;
@@ -211,19 +212,20 @@
       this.marks.select("text").text((_, e) => size(e) ? data.credit[e][at] > 0 ? "+"
         : data.credit[e][at] < 0 ? "−" : "0" : "");
     }
-    colour(edge, at) {
+    leading(edge, at) {
       const best = this.leader(edge, at);
-      return OPS[best < 0 ? "none" : this.shown.ops[best]].colour;
+      return OPS[best < 0 ? "none" : this.shown.ops[best]];
     }
     sentence(edge, e, at) {
-      const best = this.leader(e, at), op = best < 0 ? "none" : OPS[this.shown.ops[best]].name;
-      return `Edge ${edge}: ${op}, P(none) ${number(this.none(e, at))}, `
+      return `Edge ${edge}: ${this.leading(e, at).name}, P(none) ${number(this.none(e, at))}, `
         + `credit ${number(this.data.credit[e][at])}`;
     }
 
     // Every op's numbers at the time: the key of the charts too.
     moveTable(at) {
       const body = make("tbody"), e = this.edge, { data } = this;
+      const title = make("h2", {}, `Edge ${control.edge.value} at this time`);
+      if (e < 0) { this.table.replaceChildren(title, this.lacks()); return; }
       const row = (name) => data[name][e];
       const order = d3.sort(d3.range(this.shown.ops.length), (o) => -row("probability")[o][at]);
       const parts = ["probability", "cost", "direct", "path", "correct", "wrong"];
@@ -238,7 +240,7 @@
       });
       const head = make("tr", {}, ...["", "P", "cost", "direct", "path", "correct", "wrong"]
         .map((name) => make("th", { scope: "col" }, name)));
-      this.table.replaceChildren(make("h2", {}, `Edge ${control.edge.value} at this time`),
+      this.table.replaceChildren(title,
         make("div", { class: "scroll" }, make("table", {}, make("thead", {}, head), body)));
     }
 
@@ -250,9 +252,9 @@
     // The ends of lines, named beside them and moved apart.
     ends(lines, domain, height) {
       const room = 11 * (domain[1] - domain[0]) / (height - MARGIN.marginTop - MARGIN.marginBottom);
-      const found = lines.map(({ rows, name, colour }) => {
+      const found = lines.map(({ rows, name, ink }) => {
         const last = rows.findLast((row) => Number.isFinite(row.y));
-        return last && { x: last.x, y: Math.max(domain[0], Math.min(domain[1], last.y)), name, colour };
+        return last && { x: last.x, y: Math.max(domain[0], Math.min(domain[1], last.y)), name, ink };
       }).filter(Boolean).sort((a, b) => a.y - b.y);
       found.forEach((end, at) => { if (at) end.y = Math.max(end.y, found[at - 1].y + room); });
       for (let at = found.length - 1, top = domain[1] + room / 2; at >= 0; at--) {
@@ -283,7 +285,7 @@
           Plot.dot(beyond, { x: "x", y: (d) => d.up ? y[1] : y[0], fill: "colour", r: 3,
             symbol: "triangle", rotate: (d) => d.up ? 0 : 180 }),
           ...(right ? [Plot.text(this.ends(lines, y, height), { x: "x", y: "y", text: "name",
-            fill: "colour", textAnchor: "start", dx: 5, clip: false })] : []),
+            fill: "ink", textAnchor: "start", dx: 5, clip: false })] : []),
         ],
       });
       const scale = svg.scale("x");
@@ -307,7 +309,7 @@
     }
     lines(name) {
       return this.shown.ops.map((op, o) => ({
-        rows: this.rows(this.data[name][this.edge][o]), name: OPS[op].name, colour: OPS[op].colour,
+        rows: this.rows(this.data[name][this.edge][o]), ...OPS[op],
         dash: OPS[op].dash ? "6 2" : null, width: op === "none" ? 2.4 : 1.5,
       })).filter(({ rows }) => rows.some((row) => Number.isFinite(row.y)));
     }
@@ -315,7 +317,7 @@
       this.rules = [];
       const width = this.width(), edge = control.edge.value;
       this.probability.replaceChildren(make("h2", {}, `Probability of each operation on edge ${edge}`),
-        this.plot(width, `Probability of each operation on edge ${edge}`, x, limits.probability,
+        this.edge < 0 ? this.lacks() : this.plot(width, `Probability of each operation on edge ${edge}`, x, limits.probability,
           this.lines("probability")));
       const pairs = this.data.x[control.axis.value].map((at, place) =>
         ({ x: at, loss: this.data.loss[place], entropy: this.data.entropy[place] }))
@@ -326,14 +328,14 @@
       this.gap = make("p");
       this.entropy.replaceChildren(make("h2", {}, "Loss and entropy (nats)"), this.gap,
         this.plot(width, "Loss and entropy", x, limits.entropy, [
-          { rows: this.rows(this.data.loss), name: "loss", colour: INK, width: 2 },
-          { rows: this.rows(this.data.entropy), name: "entropy", colour: "#117733", dash: "6 3", width: 2 },
+          { rows: this.rows(this.data.loss), name: "loss", colour: INK, ink: INK, width: 2 },
+          { rows: this.rows(this.data.entropy), name: "entropy", colour: GREEN, ink: GREEN, dash: "6 3", width: 2 },
         ], [shade]));
       const parts = { total: ["cost"], way: ["direct", "path"], outcome: ["correct", "wrong"] };
       const heads = { cost: "whole", direct: "direct", path: "by path",
         correct: "samples classified correctly", wrong: "samples classified wrongly" };
       const names = parts[control.split.value];
-      const boxes = names.map((name, at) => make("div", {}, make("p", {}, heads[name]),
+      const boxes = this.edge < 0 ? [this.lacks()] : names.map((name, at) => make("div", {}, make("p", {}, heads[name]),
         this.plot(Math.floor(width / names.length) - 4, `Cost on edge ${edge}, ${heads[name]}`, x,
           limits.cost, this.lines(name), [Plot.ruleY([0], { stroke: SOFT })],
           at === names.length - 1)));
@@ -342,7 +344,7 @@
         make("div", { class: "charts" }, ...boxes));
     }
     range(names) {
-      return names.flatMap((name) => this.data[name][this.edge].flatMap((op) => Array.from(op)))
+      return names.flatMap((name) => (this.data[name][this.edge] ?? []).flatMap((op) => Array.from(op)))
         .filter(Number.isFinite);
     }
     move(time) {
@@ -351,7 +353,7 @@
       this.moveTable(at);
       const gap = loss[at] - entropy[at];
       this.gap.replaceChildren("loss − entropy is ", make("b", { class: gap > 0 ? "up" : "down" },
-        number(gap)), gap > 0 ? ": loss is above" : ": loss is below",
+        number(gap)), gap > 0 ? ": loss is above" : gap < 0 ? ": loss is below" : "",
         `; accuracy ${number(accuracy[at])}`);
       this.rules.forEach((rule) => rule(time));
     }
@@ -405,13 +407,16 @@
   }
   async function show() {
     control.panels.classList.toggle("two", control.compare.checked);
-    control.panels.replaceChildren(...shown().map((panel) => panel.node));
+    // Only where it changes: a control that is moved loses the focus.
+    if (control.panels.childElementCount !== shown().length)
+      control.panels.replaceChildren(...shown().map((panel) => panel.node));
     await Promise.all(shown().map((panel) => panel.load()));
     const all = shown().map((panel) => panel.shown.edges);
-    const edges = all[0].filter((edge) => all.every((each) => each.includes(edge)));
+    const edges = d3.sort(distinct(all.flat()), ...[1, 0].map((end) => (edge) => Number(edge.split("-")[end])));
+    const common = edges.filter((edge) => all.every((each) => each.includes(edge)));
     const before = control.edge.value;
     control.edge.replaceChildren(...edges.map((edge) => option(edge, edge.replace("-", " → "))));
-    control.edge.value = edges.includes(before) ? before : edges[edges.length - 1];
+    control.edge.value = edges.includes(before) ? before : (common.at(-1) ?? edges.at(-1));
     for (const panel of shown()) {
       const { shown: s } = panel;
       panel.about.textContent = `${s.search}: ${s.words}; ${s.cells} cell${s.cells > 1 ? "s" : ""}, ${s.edges.length} edges, `

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from wiring import __version__
 from wiring.errors import InputError
 from wiring.explorer.record import BY_EDGE, BY_OP, LEVELS, NOTHING, NUMBERS, POINTS, Record
-from wiring.figures.palette import OP_COLOUR, OP_DASH, OP_NAME
+from wiring.figures.palette import OP_COLOUR, OP_DASH, OP_NAME, ink
 from wiring.files import atomic_file
 from wiring.templates import templates
 from wiring.trajectory import Trajectory
@@ -107,7 +107,7 @@ def _fill(title: str, searches: list[dict[str, Any]], notes: list[str]) -> str:
     environment = templates("wiring.explorer")
     data = {
         "ops": {
-            op: {"name": OP_NAME[op], "colour": colour, "dash": op in OP_DASH}
+            op: {"name": OP_NAME[op], "colour": colour, "ink": ink(colour), "dash": op in OP_DASH}
             for op, colour in OP_COLOUR.items()
         },
         "layout": {"op": BY_OP, "edge": BY_EDGE, "number": NUMBERS},
