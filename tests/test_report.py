@@ -631,6 +631,7 @@ def test_the_first_screen_tells_each_pattern_from_the_verdicts(study: Path, text
             assert f"{kind} in {count} of {len(rows)} conditions".lower() in story.lower()
         effect = side(row["effect"] for row in judged or rows)
         assert f": {number(effect)} (" in story
+    assert "A wiring that still moved at its end is judged at the published displacement." in story
     section = text.split('<section id="story">')[1].split("</section>")[0]
     assert section.count("<img ") == 3
 
@@ -638,7 +639,7 @@ def test_the_first_screen_tells_each_pattern_from_the_verdicts(study: Path, text
 def test_a_finding_is_told_apart_by_whether_its_cause_is_there(study: Path) -> None:
     found = read_claims(study / HOME / "claims.json")
     (text,) = (each.text for each in findings(found) if each.claim == "P1")
-    assert "where the setting" not in text.lower()
+    assert "whose setting" not in text
     rows = [row for row in found.verdicts if row.claim == "P1" and row.reading == "settled"]
     said: list[Verdict] = []
     for row, kind in zip(rows, ("reproduced", "not reproduced", "inconclusive"), strict=False):
@@ -651,15 +652,54 @@ def test_a_finding_is_told_apart_by_whether_its_cause_is_there(study: Path) -> N
         if each.claim == "P1"
     )
     places = [" ".join(row.condition.split("_")) for row in rows]
-    parts = re.split(r"[Ww]here ", text)[1:]
-    heads = ("the setting gives it its cause: ", "that is undecided: ", "the setting does not: ")
-    for head, place in zip(heads, (places[0], places[2], places[1]), strict=True):
-        (part,) = (part for part in parts if part.startswith(head))
-        assert f" in 1 of 1 condition ({place})" in part
-        assert sum(other in part for other in places) == 1
-    (rest,) = (part for part in parts if part.startswith("that was not measured: "))
     assert len(places) == 4
-    assert f" in 1 of 1 condition ({places[3]})" in rest
+    whose = (
+        "whose setting gives it its cause",
+        "whose setting does not",
+        "of which that is undecided",
+        "whose setting was not measured",
+    )
+    for place, words in zip(places, whose, strict=True):
+        assert f" in 1 of 1 condition {words} ({place})" in text
+
+
+def test_a_sentence_says_of_which_reading_its_number_is(study: Path) -> None:
+    """A figure shows the end: where the verdict is of an earlier reading, both are told."""
+    found = read_claims(study / HOME / "claims.json")
+    row = next(row for row in found.verdicts if row.claim == "P3")
+
+    def told(*kinds: tuple[str, float, str]) -> str:
+        rows = [replace(row, reading=r, effect=e, verdict=v) for r, e, v in kinds]
+        (text,) = [
+            each.text
+            for each in findings(replace(found, verdicts=rows))
+            if each.pattern == "failure"
+        ]
+        return text
+
+    early = ("published", 0.84, "inconclusive")
+    text = told(early, ("settled", 1.0, "unfinished"))
+    assert "0.84 (share of edges on which none wins, at the published displacement, " in text
+    assert "displacement, and 1 at the end)" in text
+    assert "at the published displacement)" in told(early, ("settled", 0.84, "unfinished"))
+    text = told(early, ("settled", 1.0, "reproduced"))
+    assert "1 (share of edges on which none wins, at the end)" in text
+
+
+def test_every_part_of_the_story_has_a_figure_of_its_own(text: str) -> None:
+    """Those of the settings are told with the regime, those of the variants with these."""
+    sections = dict(re.findall(r'<section id="([\w-]+)">(.*?)</section>', text, re.DOTALL))
+    figures = {name: Page(part).all("img") for name, part in sections.items()}
+    learnt = [pattern.id for pattern in PATTERNS if pattern.claims] + ["dose"]
+    assert all(figures[name] for name in learnt if "Strongest" in sections[name])
+    assert {"growth", "width", "failure"} <= {name for name in figures if figures[name]}
+    for name, part in figures.items():
+        for figure in part:
+            assert figure["src"].endswith("/regime.svg") <= (name == "regime")
+            assert figure["src"].endswith(("/interventions.svg", "/accuracy.svg")) <= (
+                name == "interventions"
+            )
+    assert any("/regime.svg" in figure["src"] for figure in figures["regime"])
 
 
 def test_a_filter_hides_rows_and_columns_of_what_it_names(text: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from wiring.claims.judgement import read
 from wiring.dynamics import Dynamics
-from wiring.report.story import findings, number
+from wiring.report.story import RULE, findings, number
 
 BLOCK = re.compile(r"<!-- found ([0-9a-f]{16}) -->\n(.*?)<!-- /found -->\n", re.DOTALL)
 NOTHING = "Of this version's reference run nothing is published yet.\n"
@@ -30,7 +30,7 @@ def content(results: Path) -> str:
     if not claims:
         return NOTHING
     told = "".join(f"- **{each.title}** {each.text}\n" for each in findings(read(*claims)))
-    return f"{told}\n{numbers(results)}"
+    return f"{told}\n{RULE}\n\n{numbers(results)}"
 
 
 COLUMNS = {

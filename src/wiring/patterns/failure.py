@@ -86,9 +86,7 @@ PATTERN = Pattern(
             id="P3",
             title="Catastrophic failure: a bi-level search selects no edge.",
             statistic="dropped_share",
-            threshold=Threshold(
-                "failure", 0.9, "P3: share of edges on which none wins at the end", 0, 1
-            ),
+            threshold=Threshold("failure", 0.9, "P3: share of edges on which none wins", 0, 1),
             side="above",
             scope=f"{BI} and that have a free edge",
             applies=bi_level,

@@ -8,20 +8,24 @@ from dataclasses import dataclass
 
 from wiring.claims.judge import VERDICTS, Verdict, of_the_end
 from wiring.claims.judgement import Judgement
-from wiring.dynamics.readings import PUBLISHED
+from wiring.dynamics.readings import PUBLISHED, SETTLED
 from wiring.patterns import CLAIMS, PATTERNS, Claim
 
 PICTURES = {"growth": "probability.svg", "width": "wiring.svg", "failure": "wiring.svg"}
 """Pattern -> the figure of a condition that shows it; loss, entropy and credit show the others."""
+RULE = "A wiring that still moved at its end is judged at the published displacement."
+"""At which of two readings the sentences tell a verdict: see `of_the_end`."""
+FIRST = "none.svg"
+"""The figure of a condition in which each of the three patterns is seen at a glance."""
 NAMED = 4
 """Conditions that a sentence names; the others are counted."""
 BY_CAUSE = {
-    "reproduced": "where the setting gives it its cause",
-    "inconclusive": "where that is undecided",
-    "not reproduced": "where the setting does not",
-    "": "where that was not measured",
+    "reproduced": " whose setting gives it its cause",
+    "inconclusive": " of which that is undecided",
+    "not reproduced": " whose setting does not",
+    "": " whose setting was not measured",
 }
-"""Verdict on a condition's setting -> the conditions that have it, in words."""
+"""Verdict on a condition's setting -> what tells such conditions from others, in words."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +59,15 @@ def findings(found: Judgement) -> list[Finding]:
         rows = of_the_end(row for row in found.verdicts if row.claim == claim)
         definition = found.claims[claim]
         strongest = _strongest(rows, definition.side)
-        text = f"{definition.title} "
+        text = f"The claim “{definition.title.removesuffix('.')}” "
         if strongest is None:
-            text += "It applies to no condition of this study."
+            text += "applies to no condition of this study."
         else:
             bound = f"{definition.side} {number(definition.threshold)}"
-            text += f"{_where(rows, _causes(found.verdicts, claim))}. "
-            text += f"Strongest in {_place(strongest)}: {number(strongest.effect)} "
-            text += f"({_bounded(CLAIMS[claim])}); the claim asks for {bound}."
-            if any(row.reading == PUBLISHED for row in rows):
-                text += (
-                    " A wiring that still moved at its end is judged at the published displacement."
-                )
+            text += f"is {_where(rows, _causes(found.verdicts, claim))}. "
+            text += f"Strongest in {_place(strongest)}: "
+            text += f"{number(strongest.effect)} ({_bounded(CLAIMS[claim])}"
+            text += f"{_when(strongest, found.verdicts)}); the claim asks for {bound}."
         picture = PICTURES.get(pattern.id, "statistics.svg")
         told.append(Finding(pattern.id, pattern.title, claim, text, strongest, picture))
     return told
@@ -76,6 +77,24 @@ def _bounded(claim: Claim) -> str:
     """What a claim holds against its threshold, in words."""
     _, _, meaning = claim.threshold.meaning.partition(": ")
     return meaning.partition(";")[0]
+
+
+def _when(row: Verdict, verdicts: Iterable[Verdict]) -> str:
+    """At which of two readings a number is what it is; and at the end, if it is another there.
+
+    A figure shows the whole search, also of one that is judged earlier.
+    """
+    if row.reading == SETTLED:
+        return ", at the end"
+    if row.reading != PUBLISHED:
+        return ""
+    ends = {
+        number(each.effect)
+        for each in verdicts
+        if (each.claim, each.condition, each.reading) == (row.claim, row.condition, SETTLED)
+    }
+    changed = "".join(f", and {end} at the end" for end in ends - {number(row.effect)})
+    return f", at the published displacement{changed}"
 
 
 def number(value: float | None) -> str:
@@ -105,16 +124,16 @@ def _causes(rows: Iterable[Verdict], claim: str) -> dict[str, str]:
 def _where(rows: Sequence[Verdict], causes: Mapping[str, str]) -> str:
     """Where the claim got which verdict; apart by whether its cause is there, where some say so."""
     if not any(row.condition in causes for row in rows):
-        return _capital(_counted(rows))
+        return _counted(rows)
     parts = []
-    for cause, words in BY_CAUSE.items():
+    for cause, whose in BY_CAUSE.items():
         own = [row for row in rows if causes.get(row.condition, "") == cause]
         if own:
-            parts.append(_capital(f"{words}: {_counted(own)}"))
-    return ". ".join(parts)
+            parts.append(_counted(own, whose))
+    return "; ".join(parts)
 
 
-def _counted(rows: Sequence[Verdict]) -> str:
+def _counted(rows: Sequence[Verdict], whose: str = "") -> str:
     parts = []
     for kind in kinds(rows):
         places = [_place(row) for row in rows if row.verdict == kind]
@@ -122,12 +141,8 @@ def _counted(rows: Sequence[Verdict]) -> str:
         if len(places) > NAMED:
             named += f" and {len(places) - NAMED} more"
         conditions = "condition" if len(rows) == 1 else "conditions"
-        parts.append(f"{kind} in {len(places)} of {len(rows)} {conditions} ({named})")
+        parts.append(f"{kind} in {len(places)} of {len(rows)} {conditions}{whose} ({named})")
     return "; ".join(parts)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _place(row: Verdict) -> str:

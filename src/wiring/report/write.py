@@ -23,8 +23,11 @@ from wiring.figures.catalogue import entry, paths_of
 from wiring.files import atomic_file
 from wiring.patterns import PATTERNS
 from wiring.report.embed import source
-from wiring.report.story import findings, number
+from wiring.report.story import FIRST, RULE, findings, number
 from wiring.templates import templates
+
+REGIME = "regime.svg"
+"""The figure over an experiment that tells of its settings; any other compares its variants."""
 
 
 def write(scale: ScaleConfig, results: Path, out: Path, *, standalone: bool = False) -> None:
@@ -52,15 +55,20 @@ def write(scale: ScaleConfig, results: Path, out: Path, *, standalone: bool = Fa
         for name in scale.experiments
         for path in paths_of(scale, name)
     }
-    drawn = {
-        each.pattern: source(figures[place], out, standalone)
-        for each in told
-        if each.strongest
-        for place in [(each.strongest.experiment, f"{each.strongest.condition}/{each.picture}")]
-        if place in figures
-    }
+
+    def shows(picture: str | None = None) -> dict[str, str]:
+        """Pattern -> a figure of the condition that shows it most."""
+        return {
+            each.pattern: source(figures[place], out, standalone)
+            for each in told
+            if each.strongest
+            for file in [picture or each.picture]
+            for place in [(each.strongest.experiment, f"{each.strongest.condition}/{file}")]
+            if place in figures
+        }
+
     shared = [
-        (name, source(place, out, standalone))
+        {"experiment": name, "file": path, "source": source(place, out, standalone), **_said(path)}
         for (name, path), place in figures.items()
         if "/" not in path
     ]
@@ -73,8 +81,11 @@ def write(scale: ScaleConfig, results: Path, out: Path, *, standalone: bool = Fa
         settings=yaml.safe_dump(scale.model_dump(mode="json"), sort_keys=False),
         patterns=PATTERNS,
         told={each.pattern: each for each in told},
-        drawn=drawn,
-        shared=shared,
+        drawn=shows(),
+        first=shows(FIRST),
+        rule=RULE,
+        measured=[each for each in shared if each["file"] == REGIME],
+        compared=[each for each in shared if each["file"] != REGIME],
         claims=found.claims,
         verdicts=found.verdicts,
         contrasts=found.contrasts,
@@ -123,8 +134,7 @@ def write_page(
     for path in paths_of(scale, experiment):
         folder, _, file = path.rpartition("/")
         figure = {
-            "title": entry(file).title,
-            "caption": entry(file).caption.replace("*", ""),
+            **_said(file),
             "source": source(figures / path, out, standalone),
             "moves": file.endswith(".gif"),
         }
@@ -167,6 +177,11 @@ def render(template: str, out: Path, **values: Any) -> None:
     page = environment.get_template(template).render(version=__version__, **values)
     with atomic_file(out) as file:
         file.write_text(page, encoding="utf-8")
+
+
+def _said(file: str) -> dict[str, str]:
+    """Title and caption of a figure."""
+    return {"title": entry(file).title, "caption": entry(file).caption.replace("*", "")}
 
 
 def _conditions(dynamics: Dynamics) -> list[dict[str, Any]]:
