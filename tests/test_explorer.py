@@ -276,7 +276,11 @@ def test_searches_are_given_as_folders_or_by_name(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["nowhere"], "nowhere/manifest.json: cannot be read"),
+        (
+            ["nowhere"],
+            "nowhere: is neither a finished search's folder nor a file, expected folders",
+        ),
+        (["E1_dsnas", "nowhere.yaml"], "or a scale file and then names"),
         (["SCALE", "E9"], "no 'E9', expected an id of a search, a condition or an experiment"),
         (["SCALE", "E2"], "none of these searches is finished"),
     ],
@@ -290,6 +294,14 @@ def test_bad_input_ends_in_a_sentence(
     assert done.exit_code == BAD_INPUT
     assert says in done.output
     assert not Path("explorer.html").exists()
+
+
+def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    path = synthetic.write_search(tmp_path, synthetic.config())
+    (tmp_path / "taken").mkdir()
+    done = CliRunner().invoke(app, ["show", str(path), "--out", str(tmp_path / "taken")])
+    assert done.exit_code == BAD_INPUT
+    assert done.output.strip() == f"{tmp_path / 'taken'}: Is a directory"
 
 
 def test_a_search_is_given_once(tmp_path: Path) -> None:

@@ -747,6 +747,20 @@ def test_a_deleted_experiment_is_told_with_its_remedy(project: Path) -> None:
     assert replay(path)
 
 
+def test_a_run_deleted_while_it_is_followed_is_told_with_its_remedy(project: Path) -> None:
+    init(["E1"], "test")
+    trajectory = Trajectory.read(write(project / "t", config_for()))
+    client = store.connect()
+    run = store.begin(client, trajectory.config, trajectory.manifest["dataset"], "test")
+    client.delete_run(run)
+    sample = next(iter(view.samples(trajectory, 1, 0)))
+    with pytest.raises(Exception, match="deleted") as caught:
+        store.log_samples(client, run, [sample])
+    assert not store.worth_another_try(caught.value), "no waiting mends it"
+    assert "`wiring track replay` makes another" in store.reason(caught.value)
+    assert replay(trajectory.path) != run
+
+
 def test_a_store_of_another_version_is_told_with_its_remedy(project: Path) -> None:
     path = write(project / "t", config_for())
     init(["E1"], "test")

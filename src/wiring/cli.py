@@ -72,7 +72,8 @@ class _Commands(TyperGroup):
                 _end(f"no space left on the device ({where}): free some, then start again", FAILED)
             if error.filename is None:
                 raise
-            _end(f"{error.filename}: {error.strerror}", BAD_INPUT)
+            # Of a file that was to be replaced it is the second that the user knows.
+            _end(f"{error.filename2 or error.filename}: {error.strerror}", BAD_INPUT)
         except InputError as error:  # and no other: a fault of ours ends in a traceback
             _end(str(error), BAD_INPUT)
 
@@ -553,6 +554,12 @@ def show(
         paths = _finished(Path(searches[0]), searches[1:], results)
     else:
         paths = [Path(each) for each in searches]
+        for path in paths:
+            if not (path / "manifest.json").is_file():
+                raise InputError(
+                    f"{path}: is neither a finished search's folder nor a file, expected folders "
+                    "of finished searches, or a scale file and then names"
+                )
     write(paths, out)
     typer.echo(out)
 

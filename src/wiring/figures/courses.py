@@ -44,7 +44,9 @@ def draw_courses(dynamics: Dynamics) -> Figure:
         xticks={0.0: "0", 0.5: "½", 1.0: "1"},
         tinted=[f"intermediate {row}" for row in range(len(groups))],
     )
-    looks: dict[str, tuple[str, Any]] = dict(zip(methods, SERIES, strict=False))
+    looks: dict[str, tuple[str, Any]] = {
+        method: SERIES[place % len(SERIES)] for place, method in enumerate(methods)
+    }
     for row, (_, group) in enumerate(groups):
         for method, own in group.groupby("method"):
             colour, mark = looks[str(method)]

@@ -46,6 +46,8 @@ REMEDIES = {
     "out-of-date database schema": "it is of another version of MLflow: after a copy of it, "
     "`mlflow db upgrade URI` brings an older one up to this, and a newer one needs that version",
     "can't locate revision": "it is of a newer version of MLflow: use that one, or another store",
+    "current state is deleted": "its run was deleted: `mlflow runs restore --run-id RUN` brings it "
+    "back, `wiring track replay` makes another",
     "error code 401": "name and password are not right: set MLFLOW_TRACKING_USERNAME and "
     "MLFLOW_TRACKING_PASSWORD",
     "password authentication failed": "name and password in MLFLOW_TRACKING_URI are not right",
