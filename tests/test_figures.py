@@ -30,6 +30,7 @@ from wiring.figures.accuracy import draw_accuracy
 from wiring.figures.catalogue import entries, entry, figures_of, paths_of
 from wiring.figures.cell import FRAMES, animate_wiring, draw_wiring
 from wiring.figures.course import courses
+from wiring.figures.courses import draw_courses
 from wiring.figures.curves import draw_cost, draw_none, draw_probability, draw_statistics
 from wiring.figures.draw import draw_condition, draw_experiment, draw_overview
 from wiring.figures.interventions import draw_interventions
@@ -595,19 +596,28 @@ def test_all_texts_of_the_overview_can_be_read(dynamics: Dynamics, tmp_path: Pat
     check(draw_all(tabulate(tmp_path, *searches)), tmp_path / "figure.svg")
 
 
-def test_an_overview_of_sixteen_methods_can_be_read(dynamics: Dynamics, tmp_path: Path) -> None:
+def of_methods(dynamics: Dynamics, count: int) -> Dynamics:
+    """Two conditions, as often as there are to be methods."""
     one = both(dynamics, CONDITION, "E1_dsnas_bi_digits")
 
     def renamed(table: pd.DataFrame, method: str) -> pd.DataFrame:
         names = {name: table[name].str.replace("dsnas", method) for name in ("search", "condition")}
         return table.assign(**names, **({"method": method} if "method" in table else {}))
 
-    methods = [f"method-{place}" for place in range(16)]
+    methods = [f"method-{place}" for place in range(count)]
     tables = {
         name: pd.concat([renamed(getattr(one, name), method) for method in methods])
         for name in ("searches", "edges")
     }
-    figure = draw_all(replace(one, **tables))
+    return replace(one, **tables)
+
+
+def test_more_methods_than_colours_have_their_courses(dynamics: Dynamics, tmp_path: Path) -> None:
+    check(draw_courses(of_methods(dynamics, 17)), tmp_path / "figure.svg")
+
+
+def test_an_overview_of_sixteen_methods_can_be_read(dynamics: Dynamics, tmp_path: Path) -> None:
+    figure = draw_all(of_methods(dynamics, 16))
     ends = panels(figure)[0]
     marks = {
         (line.get_markeredgecolor(), str(line.get_marker()))
