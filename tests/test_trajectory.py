@@ -279,6 +279,9 @@ def test_what_is_not_a_trajectory_is_refused_with_a_sentence(tmp_path: Path) -> 
     )
     refused("config_sha256 is", lambda p: edit_manifest(p, config={**config, "seed": 1}))
     refused("search is x, expected E1_dsnas_bi", lambda p: edit_manifest(p, search="x"))
+    for name in ("seconds", "versions", "threads", "device", "vectors", "mlflow_run_id"):
+        refused(rf"manifest.json: {name}", lambda p, name=name: edit_manifest(p, **{name: [1]}))
+    refused("seconds: .*got 'abc'", lambda p: edit_manifest(p, seconds="abc"))
     three = config_for(cells=3)
     refused("axes are", lambda p: edit_manifest(p, **manifest_for(three)))
 

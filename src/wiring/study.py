@@ -181,23 +181,12 @@ def _idle_thresholds(scale: ScaleConfig) -> Iterator[Fault]:
     """Thresholds of claims that apply to no search."""
     if not scale.claims.thresholds:
         return
-    import pandas as pd  # what hardly any file needs should not be waited for
+    # What hardly any file needs should not be waited for.
+    import pandas as pd
 
-    searches = pd.DataFrame(  # as in the tables of results, see wiring.dynamics.identity
-        {
-            "search": one.id,
-            "method": one.method,
-            "level": one.level,
-            "nodes": space.nodes,
-            "edges_free": sum(map(space.free, space.edges)),
-            "alpha_learns": one.alpha.lr > 0,
-            "intervened": bool(
-                space.delete_edges or space.fix_edges or space.forbid_ops or space.output_nodes
-            ),
-        }
-        for one in scale.searches().values()
-        for space in (one.space,)
-    )
+    from wiring.dynamics.identity import designed
+
+    searches = pd.DataFrame(map(designed, scale.searches().values()))
     for name in scale.claims.thresholds:
         judged = [claim for claim in CLAIMS.values() if claim.threshold.name == name]
         if not any(claim.applies(searches).any() for claim in judged):

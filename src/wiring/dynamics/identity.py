@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wiring.patterns.readings import free_places
+from wiring.config import SearchConfig
 from wiring.trajectory import Trajectory
 
 IDENTITY: dict[str, str] = {
@@ -37,11 +37,9 @@ IDENTITY: dict[str, str] = {
 """Column -> definition, in the order of `searches.parquet`."""
 
 
-def identify(trajectory: Trajectory) -> dict[str, Any]:
-    """The value of each column of :data:`IDENTITY`; what does not exist is NaN."""
-    config, manifest = trajectory.config, trajectory.manifest
+def designed(config: SearchConfig) -> dict[str, Any]:
+    """The columns of :data:`IDENTITY` that a search's config decides, before it has run."""
     space = config.space
-    test = trajectory.column("accuracy", "test", "epochs")
     return {
         "search": config.id,
         "condition": str(config.condition),
@@ -58,15 +56,24 @@ def identify(trajectory: Trajectory) -> dict[str, Any]:
             space.delete_edges or space.fix_edges or space.forbid_ops or space.output_nodes
         ),
         "alpha_learns": config.alpha.lr > 0,
+        "edges_free": sum(map(space.free, space.edges)),
+        "config_sha256": config.digest,
+    }
+
+
+def identify(trajectory: Trajectory) -> dict[str, Any]:
+    """The value of each column of :data:`IDENTITY`; what does not exist is NaN."""
+    config, manifest = trajectory.config, trajectory.manifest
+    test = trajectory.column("accuracy", "test", "epochs")
+    return {
+        **designed(config),
         "displacement": float(trajectory.column("displacement", config.learning_split)[-1]),
         "windows": len(trajectory.column("step", config.learning_split)),
-        "edges_free": len(free_places(trajectory)),
         "train_accuracy": float(trajectory.column("accuracy", "train")[-1]),
         "test_accuracy": float(test[-1]) if len(test) else float("nan"),
         "seconds": float(manifest.get("seconds", "nan")),
         "machine": _machine(manifest),
         "mlflow_run_id": manifest.get("mlflow_run_id") or "",
-        "config_sha256": config.digest,
         "windows_sha256": manifest["files"]["windows.parquet"],
     }
 

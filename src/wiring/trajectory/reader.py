@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from wiring.config import OPS, SearchConfig
 from wiring.config.model import Name
@@ -20,6 +20,20 @@ from wiring.files import read_manifest, read_parquet, sha256
 from wiring.trajectory.schema import REQUIRED, SCHEMAS, SPLITS, VERSION, Shape, shape_of
 
 TableName = Literal["windows", "epochs", "samples"]
+
+
+class _Stated(BaseModel):
+    """What a manifest may say of where and how long a search ran, which the tables take over."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    seconds: float = 0.0
+    versions: dict[str, str] = {}
+    threads: int = 1
+    device: str = ""
+    vectors: str = ""
+    mlflow_run_id: str | None = None
+    git_commit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -151,6 +165,11 @@ def _check_names(source: Path, manifest: dict[str, Any]) -> None:
         ) from None
     if not isinstance(manifest["dataset"], dict):
         raise InputError(f"{source}: dataset must be the dataset's manifest")
+    try:
+        # Of the text: half a character, which JSON can escape, is none in a table.
+        _Stated.model_validate_json(json.dumps(manifest))
+    except ValidationError as error:
+        raise InputError.from_validation(str(source), error) from None
 
 
 def _check_rows(path: Path, config: SearchConfig, tables: dict[str, pa.Table]) -> None:
