@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
 
 
 def copied(root: Path, names: Iterable[str], place: Path, *ignored: str) -> None:
@@ -34,3 +37,18 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None
             make(place)
             made.touch()
     return place
+
+
+def pipeline_of(scale: str) -> str:
+    """The project's dvc.yaml, if this scale alone, in its first one's place, were published."""
+    content = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+    (variables,) = content["vars"]
+    first = f"results/{variables['scales'][0]}/"
+    variables["scales"] = [scale]
+    for kind in ("metrics", "plots"):
+        content[kind] = [
+            one
+            for one in content[kind]
+            if (one if isinstance(one, str) else next(iter(one))).startswith(first)
+        ]
+    return str(yaml.safe_dump(content, sort_keys=False)).replace(first, f"results/{scale}/")

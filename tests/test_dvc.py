@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from tests.shared import pipeline_of
 from tests.synthetic import Course, config, fails, grows, stays, write_search
 from wiring.dynamics import Dynamics, write_metrics, write_series
 from wiring.trajectory import Trajectory
@@ -56,9 +57,10 @@ def commit(place: Path, course: Course) -> None:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of two commits: another course of one condition, another rate of all."""
     place = tmp_path_factory.mktemp("dvc") / "project"
-    for name in ("dvc.yaml", ".dvc/config", ".dvcignore", ".gitignore", str(FILE)):
+    for name in (".dvc/config", ".dvcignore", ".gitignore", str(FILE)):
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, place / name)
+    (place / "dvc.yaml").write_text(pipeline_of(SCALE))
     (stage,) = PIPELINE["stages"].values()
     outs = [path.replace("${item}", SCALE) for out in stage["do"]["outs"] for path in out]
     for path in (place / name for name in [*stage["do"]["deps"], *outs]):

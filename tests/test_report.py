@@ -736,6 +736,7 @@ def test_a_page_is_told_what_was_found(study: Path, tmp_path: Path) -> None:
     assert page.read_text() == f"before\n{block(NOTHING)}after\n"
 
 
-def test_readme_tells_what_the_tool_wrote() -> None:
-    (found,) = BLOCK.finditer((Path(__file__).parents[1] / "README.md").read_text())
+@pytest.mark.parametrize("page", ["README.md", "docs/results-cifar.md"])
+def test_a_page_tells_what_the_tool_wrote(page: str) -> None:
+    (found,) = BLOCK.finditer((Path(__file__).parents[1] / page).read_text())
     assert found[0] == block(found[2])

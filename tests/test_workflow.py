@@ -28,7 +28,7 @@ from tests import forks
 from tests.code_edits import METHOD, ROLES, other_layout, other_meaning, other_words
 from tests.code_edits import edited as changed
 from tests.ports import answers, other_addresses, silent_port
-from tests.shared import copied, once
+from tests.shared import copied, once, pipeline_of
 from wiring.config import load_scale
 from wiring.figures.catalogue import of_study, paths_of
 from wiring.trajectory import Trajectory
@@ -908,9 +908,7 @@ def published(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(place: Path) -> None:
         shutil.copytree(made, place, symlinks=True)
-        pipeline = (place / "dvc.yaml").read_text()
-        pipeline = re.sub(r"scales: \[.*\]", "scales: [smoke]", pipeline)
-        (place / "dvc.yaml").write_text(pipeline.replace("results/embedded", "results/smoke"))
+        (place / "dvc.yaml").write_text(pipeline_of("smoke"))
         (place / ".dvc").mkdir()
         (place / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
         files = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "Makefile")
