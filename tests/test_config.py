@@ -451,6 +451,22 @@ IDLE: list[tuple[str, dict[str, Any], dict[str, str]]] = [
 ]
 
 
+def test_what_a_prepared_set_was_made_from_may_be_missing(tmp_path: Path) -> None:
+    """As where results were pulled that others made from pictures of theirs."""
+    file = study(tmp_path, datasets__noisy={"source": "folder", "path": "data/nowhere"})
+    results = tmp_path / "results"
+    for options in ({}, {"results": results}):
+        with pytest.raises(
+            InputError, match=r"datasets\.noisy\.path: data/nowhere: no such folder"
+        ):
+            read_study(file, **options)
+    scale = read_study(file, absent=True)
+    manifest = results / scale.scale / "datasets/noisy/manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.touch()
+    assert read_study(file, results=results) == scale
+
+
 @pytest.mark.parametrize(("method", "variant", "places"), IDLE)
 def test_a_setting_without_effect_is_refused_where_it_stands(
     tmp_path: Path, method: str, variant: dict[str, Any], places: dict[str, str]

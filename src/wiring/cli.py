@@ -158,7 +158,7 @@ def search(
     results: Annotated[Path, typer.Option(help="Folder of all results.")] = Path("results"),
 ) -> None:
     """Run one search by name, or resume it; its dataset is prepared if it is not there."""
-    scale = read_study(scale_file)
+    scale = read_study(scale_file, results=results)
     config = _search_of(scale, scale_file, search)
     root = results / scale.scale
     data = root / "datasets" / config.dataset
@@ -312,7 +312,8 @@ def dynamics(
     """Turn trajectories into tables."""
     from wiring.dynamics import build
 
-    build(trajectories, out, None if scale_file is None else read_study(scale_file).readings)
+    readings = None if scale_file is None else read_study(scale_file, absent=True).readings
+    build(trajectories, out, readings)
 
 
 @app.command()
@@ -433,7 +434,7 @@ def report(
     """Write the story of a scale from what its experiments' folders hold."""
     from wiring.report import write
 
-    write(read_study(scale_file), results, out, standalone=standalone)
+    write(read_study(scale_file, absent=True), results, out, standalone=standalone)
 
 
 @app.command()
@@ -513,7 +514,7 @@ def audit(
 @app.command(rich_help_panel=INNER)
 def charges(scale_file: ScaleFile, out: Out) -> None:
     """Ask each method of a scale to which costs its alpha answers."""
-    scale = read_study(scale_file)
+    scale = read_study(scale_file, absent=True)
     from wiring.methods.ask import charge
     from wiring.methods.charge import write
 
@@ -531,7 +532,7 @@ def answers(
     """Write the page of the methods that a scale file's `audit` names."""
     from wiring.report import write_audit
 
-    write_audit(read_study(scale_file), results, out, standalone=standalone)
+    write_audit(read_study(scale_file, absent=True), results, out, standalone=standalone)
 
 
 @app.command()
@@ -574,7 +575,7 @@ def provenance(
 
     method = None
     if search is not None:
-        found = _search_of(read_study(Path(stage)), Path(stage), search)
+        found = _search_of(read_study(Path(stage), absent=True), Path(stage), search)
         stage, method = "trajectories", found.method
     if stage not in STAGES:
         raise InputError(f"unknown stage {stage!r}, expected one of {', '.join(STAGES)}")
@@ -607,7 +608,7 @@ def track_figures(
     results: Annotated[Path, typer.Argument(help="Folder of the scale's results.")],
 ) -> None:
     """Show drawn figures in MLflow, with the runs of their searches, and link these."""
-    scale = read_study(scale_file)
+    scale = read_study(scale_file, absent=True)
     from wiring.tracking import show, write_links
 
     homes = {name: results / "experiments" / name for name in scale.experiments}
@@ -671,7 +672,7 @@ def _search_of(scale: ScaleConfig, scale_file: Path, search: str) -> SearchConfi
 
 def _finished(scale_file: Path, names: list[str], results: Path) -> list[Path]:
     """The folders of a study's finished searches that go by these names."""
-    scale = read_study(scale_file)
+    scale = read_study(scale_file, absent=True)
     every = scale.searches(str(scale_file)).values()
     for name in names:
         if not any(name in _names(search) for search in every):
@@ -693,7 +694,7 @@ def _names(search: SearchConfig) -> set[str]:
 
 
 def _study_with(scale_file: Path, experiment: str) -> ScaleConfig:
-    scale = read_study(scale_file)
+    scale = read_study(scale_file, absent=True)
     if experiment not in scale.experiments:
         known = ", ".join(scale.experiments)
         raise InputError(f"{scale_file}: no experiment {experiment!r}, expected one of {known}")

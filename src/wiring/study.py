@@ -61,13 +61,15 @@ class WorkflowConfig(Model):
             raise InputError(said.replace(UNKNOWN, f"{UNKNOWN}, expected {known}")) from None
 
 
-def read_study(path: Path, *, absent: bool = False) -> ScaleConfig:
+def read_study(path: Path, *, absent: bool = False, results: Path | None = None) -> ScaleConfig:
     """Read a scale file and check all that its models alone cannot know.
 
     Args:
         path: a YAML file as `config/README.md` describes it.
         absent: whether what a dataset's `path` names may be missing, as on another machine; what
             depends on it is then not checked.
+        results: folder of all results: what was prepared in it may be missing all the same, as
+            where results were pulled that others made.
 
     Raises:
         InputError: one sentence a fault, naming the file and the field.
@@ -75,8 +77,9 @@ def read_study(path: Path, *, absent: bool = False) -> ScaleConfig:
     scale = load_scale(path)
     sizes, told = {}, []
     for name, dataset in scale.datasets.items():
+        known = absent or (results is not None and is_prepared(scale, name, results))
         try:
-            if not (absent and missing(dataset)):
+            if not (known and missing(dataset)):
                 sizes[name] = check_dataset(dataset, f"datasets.{name}")
         except InputError as error:
             told += str(error).splitlines()
@@ -93,6 +96,11 @@ def read_study(path: Path, *, absent: bool = False) -> ScaleConfig:
     if told:
         raise InputError("\n".join(f"{path}: {fault}" for fault in told))
     return scale
+
+
+def is_prepared(scale: ScaleConfig, dataset: str, results: Path) -> bool:
+    """Whether the manifest of a prepared dataset stands in the folder of all results."""
+    return (results / scale.scale / "datasets" / dataset / "manifest.json").is_file()
 
 
 def shortfalls(scale: ScaleConfig) -> Iterator[str]:

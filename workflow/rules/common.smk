@@ -23,7 +23,7 @@ def read_config():
         if not path.is_file():
             expected = ", ".join(known)
             raise InputError(f"scale={told.scale}: no such file, expected one or any of {expected}")
-        return told, path, read_study(path)
+        return told, path, read_study(path, results=Path("results"))
     except InputError as error:
         # Not a WorkflowError: that adds a stack of Snakefiles, and the fault is not in them.
         raise SystemExit(str(error)) from None
