@@ -184,6 +184,7 @@ def test_a_scale_is_valid_where_its_pictures_are_not(tmp_path: Path) -> None:
     result = wiring("validate", path)
     assert result.exit_code == 0, result.output
     assert f"datasets.digits.path: {tmp_path}/no is not there" in result.output
+    assert "no such folder" in refused("search", path, "E1_darts_single_digits_s0", "--results=r")
     assert "searches.parquet is missing" in refused("report", path, "--results=r", "--out=o")
     broken = {"digits": {**pictures, "shrink": 0}}
     path.write_text(yaml.safe_dump({**SMOKE, "datasets": broken}))

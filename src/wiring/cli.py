@@ -28,7 +28,7 @@ from wiring.config.plugins import METHODS, names
 from wiring.errors import InputError
 from wiring.job.progress import FORMAT
 from wiring.job.stops import Stops
-from wiring.study import missing, read_study, shortfalls
+from wiring.study import is_prepared, missing, read_study, shortfalls
 
 FAILED, BAD_INPUT = 1, 2
 """Exit codes: the work failed; the input must be put right first."""
@@ -162,7 +162,7 @@ def search(
     config = _search_of(scale, scale_file, search)
     root = results / scale.scale
     data = root / "datasets" / config.dataset
-    if not (data / "manifest.json").is_file():
+    if not is_prepared(scale, config.dataset, results):
         from wiring.data.prepare import prepare
 
         prepare(scale.datasets[config.dataset], data, CACHE)
