@@ -32,7 +32,7 @@ from wiring.config.expand import _layers
 from wiring.config.load import _Loader
 from wiring.config.schema import scale_schema
 from wiring.errors import InputError
-from wiring.study import read_study, shortfalls
+from wiring.study import NAMED, read_study, shortfalls
 
 ROOT = Path(__file__).parent.parent
 GOOD: dict[str, Any] = {
@@ -545,6 +545,23 @@ def test_an_epoch_has_the_steps_of_the_split_that_the_weights_learn_from(
     assert not short(bound)
     (said,) = short(bound - 1)
     assert f"displacement will be {(bound - 1) * steps / 100:.3g} of 3.9" in said
+
+
+@pytest.mark.parametrize("count", [1, NAMED, NAMED + 1, 12])
+def test_many_conditions_that_stop_short_are_told_in_a_line(tmp_path: Path, count: int) -> None:
+    variants = {f"v{n:02}": {"alpha": {"lr": 1e-4 * (n + 1)}} for n in range(count)}
+    file = study(tmp_path, experiments__E2__levels=["bi"], experiments__E2__variants=variants)
+    (said,) = (said for said in shortfalls(read_study(file)) if said.startswith("E2"))
+    names, moved = re.fullmatch(
+        r"(.*): alpha's displacement will be (.*) of 3\.9: .*", said
+    ).groups()
+    first, more = re.fullmatch(r"(.*?)(?: and (\d+) more)?", names).groups()
+    searches = read_study(file).searches().values()
+    short = list(dict.fromkeys(str(one.condition) for one in searches if one.experiment == "E2"))
+    assert first.split(", ") == short[:NAMED]
+    assert int(more or 0) == max(len(short) - NAMED, 0)
+    least, *most = map(float, moved.split(" to "))
+    assert most == ([pytest.approx(count * least, rel=1e-2)] if count > 1 else [])
 
 
 def test_readings_of_a_level_that_no_experiment_has_are_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Snakemake, `wiring validate` and every command that takes a scale file ask this 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +33,9 @@ from wiring.patterns import CLAIMS
 
 CONFIDENCE = 0.999
 """The most that 9,999 resamples of the seeds can tell (see :mod:`wiring.claims.interval`)."""
+
+NAMED = 3
+"""The most conditions that a sentence about some names."""
 
 
 class WorkflowConfig(Model):
@@ -104,10 +108,11 @@ def is_prepared(scale: ScaleConfig, dataset: str, results: Path) -> bool:
 
 
 def shortfalls(scale: ScaleConfig) -> Iterator[str]:
-    """A sentence for each condition whose alpha will not get as far as the published searches'.
+    """Of each experiment and level the conditions whose alpha will not get as far as published.
 
-    What they came to will have no verdict: see :mod:`wiring.dynamics.readings`. Data that are not
-    there are not asked for; that a method may let alpha rest for a while is not known here.
+    A sentence each. What they come to will have no verdict: see :mod:`wiring.dynamics.readings`.
+    Data that are not there are not asked for; that a method may let alpha rest for a while is not
+    known here.
 
     Args:
         scale: as :func:`read_study` gives it.
@@ -119,18 +124,25 @@ def shortfalls(scale: ScaleConfig) -> Iterator[str]:
         for name, dataset in scale.datasets.items()
         if not missing(dataset)
     }
+    far: dict[tuple[str, Level], dict[str, float]] = defaultdict(dict)
     for group in groups(scale):
         search = searches[f"{group.condition}_s{group.seeds[0]}"]
         if not search.alpha.lr or search.dataset not in sizes:
             continue
         train, *_ = sizes[search.dataset][search.level]
-        far = search.alpha.lr * search.train.steps(train) * search.train.longest
-        published = scale.readings.displacement(search.level)
-        if not reached(far, published):
-            yield (
-                f"{group.condition}: alpha's displacement will be {far:.3g} of {published:g}: "
-                "of what becomes of its wiring nothing will be concluded"
-            )
+        moved = search.alpha.lr * search.train.steps(train) * search.train.longest
+        if not reached(moved, scale.readings.displacement(search.level)):
+            far[search.experiment, search.level][str(group.condition)] = moved
+    for (_, level), short in far.items():
+        named = ", ".join(list(short)[:NAMED])
+        more = f" and {len(short) - NAMED} more" if len(short) > NAMED else ""
+        ends = min(short.values()), max(short.values())
+        span = " to ".join(dict.fromkeys(f"{each:.3g}" for each in ends))
+        yield (
+            f"{named}{more}: alpha's displacement will be {span} of "
+            f"{scale.readings.displacement(level):g}: "
+            "of what becomes of the wiring nothing will be concluded"
+        )
 
 
 def missing(dataset: DatasetConfig) -> bool:
