@@ -95,11 +95,11 @@ class ReportConfig(Model):
     """What the figures show.
 
     Attributes:
-        snapshots: shares of a search (0 to 1) at which the cell is drawn.
+        snapshots: shares of a search (0 to 1) at which the cell is drawn, all in one figure.
     """
 
     snapshots: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
-        (0.0, 0.33, 0.66, 1.0), min_length=1, strict=False
+        (0.0, 0.33, 0.66, 1.0), min_length=1, max_length=24, strict=False
     )
 
 

@@ -6,7 +6,7 @@ import ast
 import hashlib
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -99,8 +99,14 @@ def _is_ours(module: str) -> bool:
 
 def _entry_point(group: str, name: str) -> EntryPoint:
     # A package that is installed and on the path too is seen twice.
-    (point,) = {each.value: each for each in entry_points(group=group, name=name)}.values()
+    (point,) = {each.value: each for each in _entry_points(group).select(name=name)}.values()
     return point
+
+
+@cache
+def _entry_points(group: str) -> EntryPoints:
+    """Looked for once: in the metadata of everything that is installed."""
+    return entry_points(group=group)
 
 
 def _plugin(point: EntryPoint, stage: str) -> tuple[list[Path], list[str]]:

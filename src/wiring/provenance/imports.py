@@ -45,8 +45,11 @@ class Package:
         self.root, self.name = root, root.name
         self.excluded, self.collectors = excluded or {}, collectors or {}
         self.groups = set(groups)
+        # Of each module once, for many stages ask.
         self._trees: dict[str, list[ast.stmt]] = {}
         self._meanings: dict[str, Meaning] = {}
+        self._needed: dict[str, set[str]] = {}
+        self._escaped: dict[str, list[str]] = {}
 
     @cached_property
     def modules(self) -> dict[str, Path]:
@@ -115,10 +118,13 @@ class Package:
         """Files that modules name and that are shipped beside them, or below."""
         found: dict[Path, None] = {}
         for module in modules:
+            names = {string.rpartition("/")[2] for string in self.meaning(module).strings}
+            named = [path for path in self._shipped if path.name in names]
+            if not named:
+                continue
             folder = self.modules[module].parent
             beside = [path for path in self._shipped if path.is_relative_to(folder)]
-            names = {string.rpartition("/")[2] for string in self.meaning(module).strings}
-            waiting = [path for path in beside if path.name in names]
+            waiting = [path for path in named if path in beside]
             while waiting:
                 path = waiting.pop()
                 if path not in found:
@@ -144,6 +150,11 @@ class Package:
 
     def _needs(self, module: str) -> set[str]:
         """The modules of the package that a module needs directly."""
+        if module not in self._needed:
+            self._needed[module] = self._find_needs(module)
+        return self._needed[module]
+
+    def _find_needs(self, module: str) -> set[str]:
         found: set[str] = set()
         for origin in map(self.origin, self.meaning(module).imports):
             found |= self._whole(origin.module) if origin.name is None else {origin.module}
@@ -163,6 +174,11 @@ class Package:
         return {module, *(self.origin(each).module for each in handed)}
 
     def _escapes(self, module: str) -> list[str]:
+        if module not in self._escaped:
+            self._escaped[module] = self._find_escapes(module)
+        return self._escaped[module]
+
+    def _find_escapes(self, module: str) -> list[str]:
         found = self.meaning(module)
         said = []
         if module not in self.collectors:

@@ -117,8 +117,7 @@ def kinds(rows: Iterable[Verdict]) -> list[str]:
 
 def _causes(rows: Iterable[Verdict], claim: str) -> dict[str, str]:
     """Condition -> the verdict on its setting, of those that give a claim its cause or do not."""
-    cause = CLAIMS[claim].cause
-    return {row.condition: row.verdict for row in rows if cause and row.claim == cause}
+    return {row.condition: row.verdict for row in rows if row.claim == CLAIMS[claim].cause}
 
 
 def _where(rows: Sequence[Verdict], causes: Mapping[str, str]) -> str:
