@@ -181,11 +181,17 @@ def read(path: Path, archive: Archive) -> tuple[Samples, Samples]:
 class _Bounded(gzip.GzipFile):
     """Ends in an error where a bomb would go on.
 
-    tarfile skips members, and holds long names and extended headers in memory, whatever their size.
+    tarfile skips members, and holds long names and extended headers in memory, whatever their size;
+    past the end it would go on block by block for as long as a header says.
     """
 
+    ended = False
+
     def read(self, size: int | None = -1) -> bytes:
+        if self.ended:
+            raise tarfile.ReadError("unexpected end of data")
         data = super().read(size)
+        self.ended = not data
         if self.tell() > ARCHIVE_LIMIT:
             raise tarfile.ReadError(f"more than {ARCHIVE_LIMIT} bytes when decompressed")
         return data
