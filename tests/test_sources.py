@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -300,7 +301,10 @@ def test_labels_are_any_numbers_or_texts(
     np.savez(tmp_path / "mine.npz", images=IMAGES, labels=labels)
     table = {"image": IMAGES.tolist(), "label": labels.tolist()}
     pq.write_table(lists(table), tmp_path / "mine.parquet")
-    for name in ("mine.npz", "mine.parquet"):
+    if labels.dtype.kind == "U":  # as Polars has texts
+        table["label"] = pa.array(table["label"]).cast(pa.string_view())
+    feather.write_feather(lists(table), str(tmp_path / "mine.feather"))
+    for name in ("mine.npz", "mine.parquet", "mine.feather"):
         found = read(tmp_path, source="arrays", path=tmp_path / name, test_fraction=0.2)
         assert found.classes == names
         assert [names[label] for label in found.train.labels] == [str(x) for x in labels]
@@ -321,20 +325,22 @@ def forms() -> dict[str, pa.Array]:
         "lists": lists({"image": IMAGES.tolist()})["image"].combine_chunks(),
         "tensor": pa.FixedShapeTensorArray.from_numpy_ndarray(IMAGES),
         "png": pa.array(raw),
+        "view": pa.array(raw).cast(pa.binary_view()),
         "struct": pa.array([{"bytes": value, "path": None} for value in raw]),
     }
 
 
-@pytest.mark.parametrize("form", ["lists", "tensor", "png", "struct"])
-@pytest.mark.parametrize("ending", [".parquet", ".arrow"])
+@pytest.mark.parametrize("form", ["lists", "tensor", "png", "view", "struct"])
+@pytest.mark.parametrize("ending", [".parquet", ".arrow", ".stream.arrow"])
 def test_a_table_gives_its_images_in_every_form(tmp_path: Path, form: str, ending: str) -> None:
     path = tmp_path / f"mine{ending}"
+    new = pa.ipc.new_stream if ending == ".stream.arrow" else pa.ipc.new_file
     split = ["train"] * 9 + ["test"] * 3
     table = pa.table({"image": forms()[form], "label": LABELS, "split": split, "more": LABELS})
     if ending == ".parquet":
         pq.write_table(table, path)
     else:
-        with pa.ipc.new_file(str(path), table.schema) as file:
+        with new(str(path), table.schema) as file:
             file.write_table(table)
     found = read(tmp_path, source="arrays", path=path)
     assert found.test is not None
@@ -360,10 +366,29 @@ def spoilt(values: list[Any], row: int, value: Any) -> list[Any]:
     return [value if place == row else each for place, each in enumerate(values)]
 
 
-def gray(images: list[Any]) -> pa.Array:
-    return pa.array(images, pa.list_(pa.list_(pa.uint8())))
+def gray(images: list[Any], size: int = -1) -> pa.Array:
+    """Lists of lists; the inner ones are of a fixed size, if it is given."""
+    return pa.array(images, pa.list_(pa.list_(pa.uint8(), size)))
 
 
+def arrow(image: pa.Array) -> Callable[[Path], object]:
+    return lambda path: feather.write_feather(
+        pa.table({"image": image, "label": LABELS}), str(path)
+    )
+
+
+def twice(name: str) -> Callable[[Path], object]:
+    """A file with two columns of a name."""
+    columns = {"image": gray(IMAGES[..., 0].tolist()), "label": LABELS, name: ["train"] * 12}
+    names = [*columns, name]
+    both = pa.Table.from_arrays([pa.array(columns[each]) for each in names], names)
+    return lambda path: feather.write_feather(both, str(path))
+
+
+TENSORS = pa.ExtensionArray.from_storage(
+    pa.fixed_shape_tensor(pa.uint8(), (2, 2)),
+    pa.array(spoilt([[1, 2, 3, 4]] * 12, 7, [1, None, 3, 4]), pa.list_(pa.uint8(), 4)),
+)
 PNGS = [png(image) for image in IMAGES]
 
 
@@ -378,6 +403,18 @@ PNGS = [png(image) for image in IMAGES]
         ("x.npz", npz(images=IMAGES.astype(float)), "images are float64, expected uint8"),
         ("x.npz", npz(images=IMAGES[0, 0]), r"an image is \(3,\), expected \(height, width"),
         ("x.npz", npz(images=IMAGES[:, :, :0]), r"an image is \(4, 0, 3\), expected"),
+        ("x.npz", npz(images=IMAGES[0, 0, 0, 0]), "images: not an array: it is a single value"),
+        (
+            "x.npz",
+            npz(test_images=IMAGES[0, 0, 0, 0], test_labels=LABELS),
+            "test_images: not an array: it is a single value",
+        ),
+        ("x.npz", npz(labels=np.array(3)), "labels: not an array: it is a single value"),
+        (
+            "x.npz",
+            npz(images=np.zeros((12, 3, 8, 8), np.uint8)),
+            r"an image is \(3, 8, 8\), channels first as it seems, expected \(height, width",
+        ),
         ("x.npz", npz(images=IMAGES[:5]), r"labels has the shape \(12,\), expected \(5,\)"),
         ("x.npz", npz(labels=LABELS[:, None]), r"labels has the shape \(12, 1\), expected \(12,\)"),
         ("x.npz", npz(labels=LABELS / 2), "labels are float64, expected whole numbers or texts"),
@@ -411,6 +448,21 @@ PNGS = [png(image) for image in IMAGES]
             table(image=gray(spoilt(IMAGES[..., 0].tolist(), 3, [[1]] * 4))),
             "row 3: image has a list of 1, expected 6 as the first",
         ),
+        (
+            "x.parquet",
+            table(image=gray(spoilt(IMAGES[..., 0].tolist(), 7, [[1, None, 3, 4, 5, 6]] * 4))),
+            "row 7: image lacks a value, expected lists of uint8",
+        ),
+        (
+            "x.arrow",
+            arrow(gray(spoilt(IMAGES[..., 0].tolist(), 7, [[1] * 6] * 3 + [None]), 6)),
+            "row 7: image lacks a value, expected lists of uint8",
+        ),
+        ("x.arrow", arrow(TENSORS), "row 7: image lacks a value, expected lists of uint8"),
+        ("x.parquet", table(image=gray([[]] * 12)), r"an image is \(0, 0\), expected \(height"),
+        ("x.parquet", table(image=[{"bytes": None}] * 12), "row 0: image is missing"),
+        ("x.arrow", twice("image"), "has 2 columns image, expected one"),
+        ("x.arrow", twice("split"), "has 2 columns split, expected one"),
         ("x.parquet", table(image=spoilt(PNGS, 6, b"x")), "row 6: image: not a PNG or JPEG"),
         ("x.parquet", table(image=spoilt(PNGS, 5, PNGS[0][:-30])), "row 5: image: damaged"),
         (

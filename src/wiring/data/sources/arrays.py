@@ -104,6 +104,11 @@ def _chw(shape: tuple[int, ...], where: str) -> tuple[int, int, int]:
     height, width, channels = (*shape, 1)[:3]
     if height * width * channels > VALUES:
         raise InputError(f"{where}: an image is {shape}, expected at most {VALUES} values")
+    if height <= 4 < width == channels:  # a few rows, and as many channels as columns?
+        raise InputError(
+            f"{where}: an image is {shape}, channels first as it seems, expected (height, width"
+            "[, channels])"
+        )
     return channels, height, width
 
 
@@ -149,6 +154,8 @@ class _Npz:
                 shape, _, dtype = read(file)
                 if dtype.kind == "O":
                     raise ValueError("it holds Python objects")
+                if not shape:
+                    raise ValueError("it is a single value")
                 held = self._zip.getinfo(f"{name}.npy").file_size
                 if prod(shape) * dtype.itemsize > held:
                     raise ValueError(f"{shape} of {dtype} do not fit its {held} bytes")
@@ -188,14 +195,23 @@ class _Table:
         else:
             try:
                 with pa.OSFile(str(path)) as file:
-                    table = pa.ipc.open_file(file).read_all()
+                    # The format of files begins so; that of streams is written into files, too.
+                    form = pa.ipc.open_file if file.read(6) == b"ARROW1" else pa.ipc.open_stream
+                    file.seek(0)
+                    table = form(file).read_all()
                 table.validate(full=True)
             except (pa.ArrowException, OSError, ValueError) as error:
                 raise InputError(f"{path}: not an Arrow file: {_said(error)}") from None
-        for name in ("image", "label"):
-            if name not in table.column_names:
+        for name in ("image", "label", "split"):
+            count = table.column_names.count(name)
+            if count > 1:
+                raise InputError(f"{path}: has {count} columns {name}, expected one")
+            if not count and name != "split":
                 found = ", ".join(table.column_names)
                 raise InputError(f"{path}: has no column {name}, found {found}")
+        columns = [name for name in ("image", "label", "split") if name in table.column_names]
+        table = pa.table({name: _plain(table[name]) for name in columns})
+        for name in ("image", "label"):
             nulls = table[name].is_null().to_numpy()
             if nulls.any():
                 raise InputError(f"{path}: row {nulls.argmax()}: {name} is missing")
@@ -221,6 +237,17 @@ class _Table:
         return table.filter(pa.array(split == "train")), table.filter(pa.array(split == "test"))
 
 
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column as it is, but of records their `bytes`, and no view, which Arrow cannot filter."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
+        column = pc.struct_field(column, "bytes")
+    views = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+    return column.cast(views[column.type]) if column.type in views else column
+
+
 def _labels(table: pa.Table, path: Path) -> npt.NDArray[Any]:
     import numpy as np
     import pyarrow as pa
@@ -242,14 +269,13 @@ def _decoded(table: pa.Table, path: Path) -> npt.NDArray[np.uint8]:
 
     column, rows = table["image"].combine_chunks(), table["row"].to_numpy()
     if isinstance(column.type, pa.FixedShapeTensorType):
+        _whole(column.storage.flatten(), path, rows, prod(column.type.shape))
         return _channels_first(column.to_numpy_ndarray(), f"{path}: image")
-    if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
-        column = column.field("bytes")
     if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
         from wiring.data.sources.pictures import pixels, shape_of
 
         places = [f"{path}: row {row}: image" for row in rows]
-        raw = [value or b"" for value in column.to_pylist()]
+        raw = column.to_pylist()
         shape = shape_of(raw[0], places[0])
         return np.stack(
             [pixels(value, where, shape) for value, where in zip(raw, places, strict=True)]
@@ -264,22 +290,31 @@ def _nested(column: pa.Array, path: Path, rows: npt.NDArray[Any]) -> npt.NDArray
 
     shape: list[int] = [len(column)]
     while isinstance(column, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
+        each = prod(shape[1:])
+        _whole(column, path, rows, each)
         if isinstance(column, pa.FixedSizeListArray):
             lengths = np.full(len(column), column.type.list_size)
         else:
             lengths = np.asarray(column.value_lengths().to_numpy(zero_copy_only=False))
-        each = prod(shape[1:])
-        odd = np.flatnonzero(lengths != lengths[0])
+        odd = np.flatnonzero(lengths != lengths[:1])
         if len(odd):
             raise InputError(
                 f"{path}: row {rows[odd[0] // each]}: image has a list of {lengths[odd[0]]}, "
                 f"expected {lengths[0]} as the first"
             )
-        shape.append(int(lengths[0]))
+        shape.append(int(lengths[0]) if len(lengths) else 0)
         column = column.flatten()
-    if column.null_count or len(shape) == 1:
+    _whole(column, path, rows, prod(shape[1:]))
+    if len(shape) == 1:
         raise InputError(f"{path}: image is {column.type}, expected lists of uint8 or a picture")
     return np.asarray(column.to_numpy(zero_copy_only=False)).reshape(shape)
+
+
+def _whole(column: pa.Array, path: Path, rows: npt.NDArray[Any], each: int) -> None:
+    """Refuse an image of which a value is missing; each has so many here."""
+    if column.null_count:
+        row = rows[column.is_null().to_numpy(zero_copy_only=False).argmax() // each]
+        raise InputError(f"{path}: row {row}: image lacks a value, expected lists of uint8")
 
 
 def _said(error: Exception) -> str:
