@@ -344,9 +344,32 @@ def test_reasons_why_the_law_does_not_apply(tmp_path: Path) -> None:
     for says, change in cases.items():
         other = Charge(**{**OBEYS.__dict__, **change})
         assert says in asked(other, found)[1].design
+    deciding = asked(Charge(**{**OBEYS.__dict__, "decides": True}), found)
+    assert "until it decides an edge, which then stays" in deciding[1].design
+    assert "until it decides an edge, which then stays" in deciding[3].design
     ruled = Charge(**{**OBEYS.__dict__, "keeps_none": False})
     assert asked(ruled, found)[0].word == "in the search"
     assert asked(OBEYS, found)[3].word == "yes"
+
+
+def test_with_partial_channels_an_edge_without_an_op_is_not_dropped(
+    tmp_path: Path, study: tuple[ScaleConfig, Path]
+) -> None:
+    found = tables(tmp_path, dsnas=stays)
+    beside = answers(OBEYS, found.searches, found.readings, 0.95, partial=True)
+    assert "never charged itself" not in beside[0].design
+    assert "does not apply: some channels pass an edge by" in beside[1].design
+    assert "the channels that pass it by (space.partial) hand credit on" in beside[2].design
+    assert "does not say where it rests: some channels" in beside[3].design
+    # The page asks the searches of the study, method by method.
+    scale, root = study
+    raw = scale.model_dump(mode="json", exclude_unset=True)
+    raw["methods"]["dsnas"]["space"] = {"partial": 2}
+    write_audit(ScaleConfig.model_validate(raw), root, tmp_path / "audit.html")
+    page = (tmp_path / "audit.html").read_text()
+    assert "does not apply: some channels pass an edge by" in page
+    assert page.count("applies: alpha is charged for what it takes") == 1  # darts
+    assert "(space.partial:\ndsnas), facts 2 and 3 count" in page
 
 
 def test_differences_are_paired_by_seed(tmp_path: Path) -> None:
@@ -412,8 +435,25 @@ def test_the_page_says_what_and_why(study: tuple[ScaleConfig, Path]) -> None:
         "applies: alpha is charged for what it takes, and for nothing else",
         "unfinished",  # darts
         "P2-cause",
+        "Does none compete at cost 0?",
+        "Does the sign of the cost decide growth?",
+        "Does a path share its credit with its inner edges?",
     ):
         assert words in text, words
+    parts = re.findall(r'<section id="([^"]+)"', page)
+    assert parts == [
+        *("answers-dsnas", "patterns", "charge", "laws", "causes", "differences", "searches")
+    ]
+    laws, compared = (
+        page.partition(f'id="{part}"')[2].partition("</section>")[0]
+        for part in ("laws", "differences")
+    )
+    claims = re.findall(r'<td class="count">([^<]+)', laws)
+    assert set(claims) == {"F1", "F2", "F3-inner", "F3-total"}
+    # `darts` never moved: its and dsnas's differ in nothing but what is not alpha's.
+    (row,) = (each for each in compared.split("<tr>") if "test_accuracy" in each and "bi" in each)
+    assert "dsnas less darts" in row
+    assert re.findall(r"<th[^>]*>([^<]+)", compared)[3:6] == ["Mean", "Interval", "Effect size"]
     assert len(page) < 2_000_000
     assert 'src="courses.svg"' in page
     write_audit(scale, root, root / "alone.html", standalone=True)

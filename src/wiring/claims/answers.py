@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -16,6 +17,7 @@ from wiring.claims.unfinished import unfinished
 from wiring.methods.charge import EXACT, Charge
 
 NOTHING = "nothing can be said"
+THROUGH_SKIP = "through skip_connect only"
 LITTLE = 0.05
 """A rise of P(none), or a share of the credit, that counts as none of it."""
 
@@ -70,8 +72,38 @@ class Answer:
     lines: tuple[Line, ...]
 
 
+class Law(NamedTuple):
+    """Whether the sign law binds a method's searches, and why, as the end of a sentence."""
+
+    applies: bool
+    reason: str
+
+
+def sign_law(charge: Charge, *, partial: bool) -> Law:
+    """Whether a search can come to rest on a kept edge while loss exceeds entropy.
+
+    Args:
+        charge: what the method's alpha answers to.
+        partial: whether some channels pass an edge by (`space.partial` above 1).
+    """
+    if partial:
+        return Law(
+            False,
+            "some channels pass an edge by whatever it takes (space.partial), so that an edge "
+            "whose none wins is not dropped, and part of the credit is no op's own",
+        )
+    if charge.obeys and charge.decides:
+        return Law(True, f"{charge.reason}, until it decides an edge, which then stays")
+    return Law(charge.obeys, charge.reason)
+
+
 def answers(
-    charge: Charge, searches: pd.DataFrame, readings: pd.DataFrame, confidence: float
+    charge: Charge,
+    searches: pd.DataFrame,
+    readings: pd.DataFrame,
+    confidence: float,
+    *,
+    partial: bool = False,
 ) -> tuple[Answer, ...]:
     """Answer the four questions for one method.
 
@@ -80,7 +112,9 @@ def answers(
         searches: its rows of the searches table; those whose alpha rests are left out.
         readings: the readings table, of these or of more searches.
         confidence: coverage of the intervals.
+        partial: whether some channels pass an edge by (`space.partial` above 1).
     """
+    law = sign_law(charge, partial=partial)
     learning = searches[searches["alpha_learns"] & (searches["edges_free"] > 0)]
     silent = unfinished(readings)
 
@@ -92,7 +126,7 @@ def answers(
             first = seeds.iloc[0]
             parts = (f"{first['level']}-level", first["dataset"], first["variant"])
             # What a path hands on does not depend on alpha.
-            why = None if say is _paths else silent.get(str(condition))
+            why = None if say in (_paths, _paths_beside) else silent.get(str(condition))
             word, sentence = (NOTHING, f"{why}.") if why else say(seeds, confidence)
             lines.append(Line(str(condition), ", ".join(filter(None, parts)), word, sentence))
         words = {line.word for line in lines if line.word != NOTHING}
@@ -102,14 +136,18 @@ def answers(
     return (
         answer(
             "Does none compete at cost 0?",
-            *(_competes(charge), _rise, learning),
+            *(_competes(charge, partial=partial), _rise, learning),
             "no" if charge.none_gains <= EXACT else "yes" if charge.keeps_none else "in the search",
         ),
-        answer("Does the sign of the cost decide growth?", _decides(charge), _sign, learning),
-        answer("Does a path share its credit with its inner edges?", _PATHS, _paths, learning),
+        answer("Does the sign of the cost decide growth?", _decides(law), _sign, learning),
+        answer(
+            "Does a path share its credit with its inner edges?",
+            *((_PATHS_BESIDE, _paths_beside) if partial else (_PATHS, _paths)),
+            learning,
+        ),
         answer(
             "Does a bi-level search keep an edge?",
-            _ends(charge),
+            _ends(law),
             _keeps,
             learning[learning["level"] == "bi"],
         ),
@@ -121,36 +159,44 @@ _PATHS = (
     "No method can in this space, but through skip_connect: all else that leaves a node ends in "
     "batch norm and gives no credit past it (fact 2)."
 )
+_PATHS_BESIDE = (
+    "By whatever an edge takes: the channels that pass it by (space.partial) hand credit on, as "
+    "skip_connect does; all else that leaves a node ends in batch norm and gives no credit past it "
+    "(fact 2)."
+)
 
 
-def _competes(charge: Charge) -> str:
+def _competes(charge: Charge, *, partial: bool) -> str:
     if charge.none_gains <= EXACT:
         return "By its mathematics no: none does not gain where the other ops cost something."
+    uncharged = "although it is never charged itself"
+    if partial:
+        uncharged = "for what passes an edge by is charged to all of its ops alike"
     said = (
-        "By its mathematics yes: none gains on the other ops where these cost something, although "
-        "it is never charged itself"
+        "By its mathematics yes: none gains on the other ops where these cost something, "
+        f"{uncharged}"
     )
     if not charge.keeps_none:
         return f"{said}; but its own rule keeps edges also where none is strongest."
     return f"{said}."
 
 
-def _decides(charge: Charge) -> str:
-    if charge.obeys:
+def _decides(law: Law) -> str:
+    if law.applies:
         return (
-            f"By its mathematics yes: {charge.reason}. While loss exceeds entropy some kept edge "
+            f"By its mathematics yes: {law.reason}. While loss exceeds entropy some kept edge "
             "loses to none."
         )
-    return f"The law does not apply: {charge.reason}."
+    return f"The law does not apply: {law.reason}."
 
 
-def _ends(charge: Charge) -> str:
-    if charge.obeys:
+def _ends(law: Law) -> str:
+    if law.applies:
         return (
             "The law applies: as long as loss exceeds entropy on held-out samples no wiring with a "
-            "kept edge is a place to rest."
+            f"kept edge is a place to rest ({law.reason})."
         )
-    return f"The law does not say where it rests: {charge.reason}."
+    return f"The law does not say where it rests: {law.reason}."
 
 
 def mean_of(seeds: pd.DataFrame, statistic: str, confidence: float) -> Mean | None:
@@ -200,11 +246,16 @@ def _sign(seeds: pd.DataFrame, confidence: float) -> tuple[str, str]:
 
 def _paths(seeds: pd.DataFrame, confidence: float) -> tuple[str, str]:
     share = mean_of(seeds, "path_share", confidence)
-    word = _side(share, LITTLE, "through skip_connect only", "no")
+    word = _side(share, LITTLE, THROUGH_SKIP, "no")
     return word, (
         f"{said(share)} of the credit of the edges into a node with edges behind it came along "
         f"paths; fact 2 holds to {seeds['residual_path'].max():.1e} nats."
     )
+
+
+def _paths_beside(seeds: pd.DataFrame, confidence: float) -> tuple[str, str]:
+    word, sentence = _paths(seeds, confidence)
+    return ("yes" if word == THROUGH_SKIP else word), sentence
 
 
 def _keeps(seeds: pd.DataFrame, confidence: float) -> tuple[str, str]:

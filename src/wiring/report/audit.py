@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
 import pandas as pd
 
-from wiring.claims.answers import Answer, answers
+from wiring.claims.answers import Answer, Law, answers, sign_law
 from wiring.claims.judgement import read
 from wiring.claims.paired import differences
 from wiring.config import AuditConfig, ScaleConfig
@@ -31,6 +32,7 @@ class _Made(NamedTuple):
     searches: pd.DataFrame
     readings: pd.DataFrame
     charges: dict[str, Charge]
+    sign_laws: dict[str, Law]
     answers: dict[str, tuple[Answer, ...]]
 
 
@@ -69,6 +71,8 @@ def write_audit(scale: ScaleConfig, results: Path, out: Path, *, standalone: boo
         scale=scale,
         methods=methods,
         charges=made.charges,
+        sign_laws=made.sign_laws,
+        partial=_partial(scale, methods),
         answers=made.answers,
         table=field(found.verdicts, methods),
         claims=found.claims,
@@ -100,20 +104,29 @@ def _made(scale: ScaleConfig, results: Path) -> _Made:
     methods = (*audit.methods, *audit.against)
     if missing := [method for method in methods if method not in charges]:
         raise InputError(f"{results / 'charges.json'}: lacks {', '.join(missing)}")
+    beside = _partial(scale, methods)
     return _Made(
         searches,
         readings,
         charges,
+        {method: sign_law(charges[method], partial=method in beside) for method in methods},
         {
             method: answers(
                 charges[method],
                 searches[searches["method"] == method],
                 readings,
                 scale.claims.confidence,
+                partial=method in beside,
             )
             for method in methods
         },
     )
+
+
+def _partial(scale: ScaleConfig, methods: Sequence[str]) -> list[str]:
+    """The methods in whose searches some channels pass an edge by."""
+    found = {one.method for one in scale.searches().values() if one.space.partial > 1}
+    return [method for method in methods if method in found]
 
 
 def _facts(searches: pd.DataFrame) -> list[dict[str, object]]:
