@@ -18,6 +18,11 @@ from wiring.errors import InputError
 from wiring.trajectory import Trajectory
 from wiring.trajectory.export import as_json, cell, genotype, to_csv, to_npz
 
+PRIMITIVES = (
+    *("none", "max_pool_3x3", "avg_pool_3x3", "skip_connect"),
+    *("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5"),
+)
+"""As DARTS's `genotypes.py` names them."""
 SPLITS = {"windows": ["train", "validation"], "epochs": ["train", "validation", "test"]}
 
 
@@ -100,13 +105,26 @@ def test_a_nodes_inputs_are_compared_by_weight_times_probability(tmp_path: Path)
 
 
 def test_darts_reads_its_own_form(tmp_path: Path) -> None:
-    """As `genotypes.py` of DARTS has it: evaluated to its named tuple, two entries a node."""
+    """As `genotypes.py` of DARTS has it: evaluated to its named tuple, two entries a node.
+
+    Its `model.py` takes ops and inputs apart and gives each node the next two of them; the
+    states are the two cells before, then the nodes.
+    """
     fields = "normal normal_concat reduce reduce_concat"
     found = strong(tmp_path, {"0-2": "sep_conv_3x3", "1-3": "skip_connect", "2-3": "max_pool_3x3"})
     read = eval(genotype(found, "two_inputs"), {"Genotype": namedtuple("Genotype", fields)})
     assert [source for _, source in read.normal] == [0, 1, 1, 2]
     assert [op for op, _ in read.normal][2:] == ["skip_connect", "max_pool_3x3"]
     assert read.normal_concat == [2, 3]
+    ops, indices = zip(*read.normal, strict=True)
+    nodes = len(ops) // 2
+    assert nodes == found.config.space.nodes
+    for node in range(nodes):
+        first, second = indices[2 * node : 2 * node + 2]
+        assert 0 <= first < second < 2 + node
+    assert set(ops) <= set(PRIMITIVES)
+    assert set(read.normal_concat) <= set(range(2, 2 + nodes))
+    assert read.reduce == read.reduce_concat == []  # this space has no such cell
     with pytest.raises(InputError, match="node 2 keeps 1 edges"):
         genotype(found, "strongest")
 
