@@ -99,6 +99,19 @@ class Infinite(DARTS):
         return super().gradient(*arguments) / 0
 
 
+class Listed(DARTS):
+    """As a search cannot look its draws up by."""
+
+    def draw(self, *arguments):
+        draw = super().draw(*arguments)
+        return replace(draw, active=[list(columns) for columns in draw.active])
+
+
+class Unsaid(DARTS):
+    def draw(self, *arguments):
+        return replace(super().draw(*arguments), active=None)
+
+
 class Moving(DARTS):
     def gradient(self, *arguments):
         return super().gradient(*arguments) + 1
@@ -161,6 +174,16 @@ class Average(DSNAS):
         return self.mean
 
 
+class Shared(DSNAS):
+    """The same, in the class: a search would go on where the one before it ended."""
+
+    mean: Any = 0.0
+
+    def gradient(self, *arguments):
+        Shared.mean = 0.9 * Shared.mean + super().gradient(*arguments)
+        return Shared.mean
+
+
 class Kept(Average):
     def state_dict(self):
         return {"mean": self.mean}
@@ -172,6 +195,30 @@ class Kept(Average):
 class Pickled(Kept):
     def state_dict(self):
         return {"mean": np.asarray(self.mean), "self": self}
+
+
+class Generator(Kept):
+    def state_dict(self):
+        return {"mean": self.mean, "generator": torch.Generator()}
+
+
+class Broken(Kept):
+    def state_dict(self):
+        raise KeyError("mean")
+
+
+class Stateless(DARTS):
+    def optimizer(self, alpha, config):
+        class Descent:
+            def step(self):
+                alpha.data -= config.lr * alpha.grad
+
+        return Descent()
+
+
+class Deciding(DARTS):
+    def epoch_done(self, alpha, candidates, context):
+        return alpha.argmax(-1)
 
 
 class Regrowing(DARTS):
@@ -209,6 +256,11 @@ class ByOp(DARTS):
         return alpha.exp()
 
 
+class Selectless(DARTS):
+    def select(self, alpha, candidates):
+        return None
+
+
 class Few(DARTS):
     def select(self, alpha, candidates):
         return (None,)
@@ -234,6 +286,8 @@ class Wild(DARTS):
         (Nothing, "gradient is None, so that alpha never learns: expected a tensor"),
         (Transposed, r"gradient: \(8, 5\) torch.float64, expected \(5, 8\)"),
         (Infinite, "gradient: not finite"),
+        (Listed, "active is no tuple that holds a tuple of whole numbers an edge"),
+        (Unsaid, "active is no tuple that holds a tuple of whole numbers an edge"),
         (Moving, "gradient: not 0 for an op that the edge may not take"),
         (Stepping, "gradient changes alpha: expected only the optimizer to"),
         (Raising, "gradient raises KeyError: 'beta'"),
@@ -241,9 +295,14 @@ class Wild(DARTS):
         (NumPy, "draws from the global generator of numpy"),
         (Python, "draws from the global generator of python"),
         (Elsewhere, "draws differ although the generator's state is the same"),
+        (Shared, "and nothing that one method of the class leaves to the next"),
         (Chancy, "evaluation differs from call to call: expected no chance in it"),
         (Average, "goes another way once it is resumed from a checkpoint"),
         (Pickled, "holds what a checkpoint does not keep: expected tensors and plain values"),
+        (Generator, "holds what a checkpoint does not keep: expected tensors and plain values"),
+        (Broken, "state_dict raises KeyError: 'mean'"),
+        (Stateless, "optimizer.state_dict raises AttributeError: 'Descent' object has no"),
+        (Deciding, "epoch_done returns Tensor, expected wiring.space.Candidates or None"),
         (Regrowing, "epoch_done gives an edge no op, or one that it may not take"),
         (Undecided, "rests returns NoneType, expected True or False"),
         (Negative, "probabilities: one is negative"),
@@ -251,17 +310,17 @@ class Wild(DARTS):
         (Heavy, "edge_weights: one is negative, expected 0 or more"),
         (Endless, "edge_weights: not finite, expected finite numbers"),
         (ByOp, r"edge_weights: \(5, 8\) torch.float64, expected \(5,\), \(edges\), and alpha's"),
+        (Selectless, "select returns NoneType, expected an op or None an edge"),
         (Few, "select gives 1 ops, expected 5, one an edge"),
         (Wild, r"select: 0 on edge 0-2, expected None or one of \(1, 2, 3, 5, 6, 7\)"),
     ],
 )
 def test_each_fault_is_one_sentence(method: type, sentence: str) -> None:
-    found = faults_of("mine", method)
-    assert len(set(found)) == len(found)
+    (found,) = faults_of("mine", method, says_progress=False)
     with pytest.raises(AssertionError, match=sentence):
-        raise AssertionError(found[0])
-    assert found[0].startswith("mine: ")
-    assert "\n" not in found[0]
+        raise AssertionError(found)
+    assert found.startswith("mine: ")
+    assert "\n" not in found
 
 
 def test_a_state_that_is_kept_is_no_fault() -> None:
@@ -326,6 +385,7 @@ def plug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
     [
         ("Other = 0", "mine: the entry point novel:Mine of wiring.methods cannot be imported"),
         ("class Mine: raise KeyError('x')", "mine: cannot be made: KeyError: 'x'"),
+        ("import sys\nclass Mine: ...\nsys.exit(2)", "mine: cannot be made: SystemExit: 2"),
         (
             "class Mine:\n    def __init__(self, rate): ...",
             "mine: cannot be made: TypeError: Mine.__init__() missing 1 required positional",
@@ -341,6 +401,20 @@ def test_an_entry_point_of_no_use_is_a_sentence_and_exit_code_1(
     assert ended.exit_code == 1
     assert ended.output.startswith(sentence)
     assert ended.output.count("\n") == 1
+
+
+def test_an_audit_checks_its_methods_first(
+    plug: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plug(
+        "from wiring.methods.darts import DARTS\n"
+        "class Mine(DARTS):\n    def gradient(self, *arguments): ..."
+    )
+    monkeypatch.chdir(tmp_path)
+    ended = CliRunner().invoke(app, ["audit", "mine", "--plan"])
+    assert ended.exit_code == 1
+    assert "mine: gradient is None, so that alpha never learns" in ended.output
+    assert not (tmp_path / "audits").exists()
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def fault(group: str, name: str) -> str | None:
     if spec.origin is None or not spec.origin.endswith(".py"):
         return None  # compiled, or a folder without a file: its names are not to be read
     try:
-        tree = ast.parse(Path(spec.origin).read_bytes())
+        tree = ast.parse(Path(spec.origin).read_bytes(), spec.origin)
     except (OSError, SyntaxError, ValueError) as error:
         return f"{where}: {spec.origin}: {' '.join(str(error).split())}"
     for imported in _imports(tree):

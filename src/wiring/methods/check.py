@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from numbers import Integral
 from pickle import UnpicklingError
 from typing import Any
 
@@ -42,7 +43,7 @@ def faults(name: str, settings: MethodSettings | None = None) -> tuple[str, ...]
         load_method(name, settings)
     except InputError as error:
         return (str(error),)
-    except Exception as error:  # whatever somebody else's code raises
+    except (Exception, SystemExit) as error:  # whatever somebody else's code raises
         return (f"{name}: cannot be made: {type(error).__name__}: {error}",)
     says = settings_model(name).follows_progress
     return faults_of(name, lambda: load_method(name, settings), says_progress=says)
@@ -70,6 +71,8 @@ def faults_of(
                 trial(make)
             except _Fault as fault:
                 found.append(f"{name}: {fault}")
+                if trial is _repeats:  # what is tried after it would differ for that reason
+                    break
     finally:
         chance.restore(before)
     return tuple(dict.fromkeys(found))
@@ -181,11 +184,16 @@ class _Walk:
             if not isinstance(rests, bool):
                 raise _Fault(f"rests returns {type(rests).__name__}, expected True or False")
             if not rests:
-                _try("optimizer.step", self.optimizer.step)
+                _try("optimizer.step", lambda: self.optimizer.step())
             self.steps += 1
         self.epochs += 1
         done = self.context(learns=True)
         left = _try("epoch_done", self.hooks.epoch_done, self.alpha, self.candidates, done)
+        if left is not None and not isinstance(left, Candidates):
+            raise _Fault(
+                f"epoch_done returns {type(left).__name__}, expected wiring.space.Candidates or "
+                "None"
+            )
         if left is not None:
             self._narrow(left)
         _of_evaluation(self)
@@ -205,8 +213,8 @@ class _Walk:
             "alpha": self.alpha.detach(),
             "draws": self.draws.get_state(),
             "candidates": self.candidates.columns,
-            "optimizer": self.optimizer.state_dict(),
-            "method": self.hooks.state_dict(),
+            "optimizer": _try("optimizer.state_dict", lambda: self.optimizer.state_dict()),
+            "method": _try("state_dict", self.hooks.state_dict),
             "chance": chance.states(),
             "counts": [self.epochs, self.steps],
         }
@@ -215,7 +223,8 @@ class _Walk:
         self.alpha.data.copy_(state["alpha"])
         self.draws.set_state(state["draws"])
         self.candidates = self.candidates.limited(state["candidates"])
-        _try("optimizer.load_state_dict", self.optimizer.load_state_dict, state["optimizer"])
+        own = state["optimizer"]
+        _try("optimizer.load_state_dict", lambda: self.optimizer.load_state_dict(own))
         _try("load_state_dict", self.hooks.load_state_dict, state["method"])
         chance.restore(state["chance"])
         self.epochs, self.steps = state["counts"]
@@ -226,7 +235,7 @@ def _try(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
         return function(*arguments)
     except _Fault:
         raise
-    except Exception as error:  # whatever somebody else's code raises
+    except (Exception, SystemExit) as error:  # whatever somebody else's code raises
         raise _Fault(f"{what} raises {type(error).__name__}: {error}") from error
 
 
@@ -246,7 +255,8 @@ def _repeats(make: Callable[[], Method]) -> None:
     chance.restore(before)
     if not _same(first, _whole(make).history):
         raise _Fault(
-            "draws differ although the generator's state is the same: expected all chance from it"
+            "draws differ although the generator's state is the same: expected all chance from it, "
+            "and nothing that one method of the class leaves to the next"
         )
 
 
@@ -254,19 +264,19 @@ def _resumes(make: Callable[[], Method]) -> None:
     walk = _Walk(make())
     for _ in range(EPOCHS // 2):
         walk.epoch()
-    buffer = io.BytesIO()
-    torch.save(walk.state_dict(), buffer)
-    buffer.seek(0)
-    walk.history.clear()
-    for _ in range(EPOCHS // 2):
-        walk.epoch()
+    state, buffer = walk.state_dict(), io.BytesIO()
     try:
+        torch.save(state, buffer)
+        buffer.seek(0)
         state = torch.load(buffer, CPU, weights_only=True)
-    except UnpicklingError:
+    except (UnpicklingError, TypeError, AttributeError):  # pickle's words for what it cannot
         raise _Fault(
             "state_dict, or that of its optimizer, holds what a checkpoint does not keep: expected "
             "tensors and plain values"
         ) from None
+    walk.history.clear()
+    for _ in range(EPOCHS // 2):
+        walk.epoch()
     resumed = _Walk(make())
     resumed.load_state_dict(state)
     for _ in range(EPOCHS // 2):
@@ -311,10 +321,16 @@ def _same(one: Any, other: Any) -> bool:
 def _of_draw(draw: Draw, candidates: Candidates) -> None:
     gates, mask = draw.gates, candidates.mask
     _of_tensor("draw: gates", gates, mask)
+    for name, rows in (("active", draw.active), ("resting", draw.resting)):
+        if not isinstance(rows, tuple) or not all(
+            isinstance(row, tuple) and all(isinstance(column, Integral) for column in row)
+            for row in rows
+        ):
+            raise _Fault(f"draw: {name} is no tuple that holds a tuple of whole numbers an edge")
     if len(draw.active) != len(mask):
         raise _Fault(f"draw: active has {len(draw.active)} rows, expected {len(mask)}, one an edge")
-    rows = zip(candidates.edges, draw.active, candidates.columns, gates.tolist(), strict=True)
-    for edge, columns, allowed, own in rows:
+    edges = zip(candidates.edges, draw.active, candidates.columns, gates.tolist(), strict=True)
+    for edge, columns, allowed, own in edges:
         if list(columns) != sorted(set(columns) & set(allowed)):
             raise _Fault(
                 f"draw: active is {columns} on edge {edge}, expected ascending columns among those "
@@ -333,6 +349,8 @@ def _of_draw(draw: Draw, candidates: Candidates) -> None:
             )
         if draw.unit and any(own[column] != 1 for column in columns):
             raise _Fault(f"draw: unit, but the gates of edge {edge} are not all 1: expected False")
+    if len(draw.resting) not in (0, len(mask)):
+        raise _Fault(f"draw: resting has {len(draw.resting)} rows, expected none or {len(mask)}")
     for row, columns in enumerate(draw.resting):
         if not set(columns) <= set(draw.active[row]) or any(gates[row, c] != 0 for c in columns):
             raise _Fault(
@@ -366,6 +384,8 @@ def _of_strength(walk: _Walk) -> None:
         raise _Fault("edge_weights: one is negative, expected 0 or more")
     selected = _try("select", walk.hooks.select, *arguments)
     columns = walk.candidates.columns
+    if not isinstance(selected, Sequence | Tensor):
+        raise _Fault(f"select returns {type(selected).__name__}, expected an op or None an edge")
     if len(selected) != len(columns):
         raise _Fault(f"select gives {len(selected)} ops, expected {len(columns)}, one an edge")
     for edge, column, allowed in zip(walk.candidates.edges, selected, columns, strict=True):
