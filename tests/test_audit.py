@@ -224,6 +224,7 @@ def test_data_that_there_is_none_of(text: str, says: str) -> None:
     [
         (["nobody"], "unknown method 'nobody'"),
         (["uniform"], "uniform never learns"),
+        (["gdas", "--against", "darts, uniform"], "uniform never learns"),
         (["gdas", "--against", "gdas"], "--against: gdas is audited itself"),
         (["gdas", "--against", "darts", "--name", "a/b"], "--name: 'a/b'"),
     ],

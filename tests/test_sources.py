@@ -463,7 +463,11 @@ PNGS = [png(image) for image in IMAGES]
         ("x.parquet", table(image=[{"bytes": None}] * 12), "row 0: image is missing"),
         ("x.arrow", twice("image"), "has 2 columns image, expected one"),
         ("x.arrow", twice("split"), "has 2 columns split, expected one"),
-        ("x.parquet", table(image=spoilt(PNGS, 6, b"x")), "row 6: image: not a PNG or JPEG"),
+        (
+            "x.parquet",
+            table(image=spoilt(PNGS, 6, b"x")),
+            "row 6: image: not a PNG or JPEG picture: cannot identify image file$",
+        ),
         ("x.parquet", table(image=spoilt(PNGS, 5, PNGS[0][:-30])), "row 5: image: damaged"),
         (
             "x.parquet",
@@ -548,6 +552,15 @@ def test_own_arrays_become_a_dataset_that_names_no_path(tmp_path: Path) -> None:
     np.savez(path, images=images, labels=LABELS.repeat(5), test_images=images, test_labels=images)
     with pytest.raises(InputError, match=r"test_fraction: arrays has its own test set there"):
         check_dataset(config, "datasets.mine")
+
+
+def test_an_opacity_that_says_nothing_is_named(tmp_path: Path) -> None:
+    opaque = np.full((*IMAGES.shape[:3], 1), 255, np.uint8)
+    images = np.concatenate([IMAGES, opaque], -1).repeat(5, axis=0)
+    np.savez(tmp_path / "x.npz", images=images, labels=LABELS.repeat(5))
+    config = DatasetConfig(source="arrays", path=tmp_path / "x.npz", test_fraction=0.2)
+    with pytest.raises(InputError, match=r"datasets\.mine: channel 3 \(from 0, of 4\)"):
+        prepare(config, tmp_path / "mine", tmp_path)
 
 
 # Folders

@@ -467,12 +467,12 @@ def audit(
     from wiring.audit.design import AGAINST, FOLDER, asked, data_of, named
 
     own = list(dict.fromkeys(methods))
-    if "uniform" in (*own, *(against or "").split(",")):
-        raise InputError("uniform never learns: expected methods whose wiring evolves")
     if against is None:
         others = [method for method in AGAINST if method not in own]
     else:
-        others = list(dict.fromkeys(filter(None, against.split(","))))
+        others = list(dict.fromkeys(filter(None, map(str.strip, against.split(",")))))
+    if "uniform" in (*own, *others):
+        raise InputError("uniform never learns: expected methods whose wiring evolves")
     if both := [method for method in others if method in own]:
         raise InputError(f"--against: {both[0]} is audited itself, expected other methods")
     check([*own, *others])

@@ -88,7 +88,10 @@ def prepare(
     noisy = _noisy(train.labels, config.label_noise, classes, config.noise_seed)
     mean, std = _mean_and_std(train.images)
     if 0.0 in std:
-        raise InputError(f"{field}: a channel of the training images is constant")
+        raise InputError(
+            f"{field}: channel {std.index(0.0)} (from 0, of {len(std)}) of the training images is "
+            "constant, expected channels whose pixels differ"
+        )
 
     shape = train.images.shape[1:]
     tables = (

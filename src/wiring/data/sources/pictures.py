@@ -59,7 +59,9 @@ def _opened(picture: Path | bytes, where: str) -> Image.Image:
             source = io.BytesIO(picture) if isinstance(picture, bytes) else picture
             return Image.open(source, formats=FORMATS)
     except Exception as error:  # as above
-        raise InputError(f"{where}: not a PNG or JPEG picture: {_said(error)}") from None
+        raise InputError(  # without the address of what was read, which Pillow says in brackets
+            f"{where}: not a PNG or JPEG picture: {_said(error).partition(' <')[0]}"
+        ) from None
 
 
 def _shape(image: Image.Image, where: str) -> Shape:
