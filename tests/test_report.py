@@ -252,7 +252,7 @@ def test_every_link_leads_somewhere(pages: dict[str, Page], study: Path) -> None
     for name, page in pages.items():
         for link in page.all("a"):
             target, _, anchor = link["href"].partition("#")
-            if target.startswith("trajectories/") or target == "explorer.html":
+            if target.startswith("trajectories/") or target.endswith("explorer.html"):
                 assert ((study / name).parent / target).is_file()
             elif target == "../../runs.html":  # written from the store at hand
                 assert (study / HOME / "trajectories" / anchor).is_dir()
@@ -634,6 +634,14 @@ def test_the_first_screen_tells_each_pattern_from_the_verdicts(study: Path, text
     assert "A wiring that still moved at its end is judged at the published displacement." in story
     section = text.split('<section id="story">')[1].split("</section>")[0]
     assert section.count("<img ") == 3
+    # Each leads to the searches that its picture is of.
+    watched = [each["href"] for each in Page(section).all("a") if each.get("class") == "watch"]
+    shown = [re.search(r"figures/([^/]+)/", each["src"]) for each in Page(section).all("img")]
+    assert len(watched) == 3
+    for link, figure in zip(watched, shown, strict=True):
+        assert figure is not None
+        assert link == f"{HOME}/explorer.html#{figure[1]}"
+        assert (study / HOME / "trajectories" / f"{figure[1]}_s0").is_dir()
 
 
 def test_a_finding_is_told_apart_by_whether_its_cause_is_there(study: Path) -> None:

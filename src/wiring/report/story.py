@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from wiring.claims.judge import VERDICTS, Verdict, of_the_end
@@ -17,6 +17,7 @@ RULE = "A wiring that still moved at its end is judged at the published displace
 """At which of two readings the sentences tell a verdict: see `of_the_end`."""
 FIRST = "none.svg"
 """The figure of a condition in which each of the three patterns is seen at a glance."""
+NOWHERE = "applies to no condition of this study."
 NAMED = 4
 """Conditions that a sentence names; the others are counted."""
 BY_CAUSE = {
@@ -36,17 +37,27 @@ class Finding:
         pattern: id of the pattern.
         title: its question.
         claim: id of the claim that stands for it, its first.
-        text: the finding in words; it says where the claim applies to nothing.
-        strongest: the condition that shows the claim most; None if it applies to none.
+        said: what the claim says.
+        where: what became of it, and in which conditions; empty if it applies to none.
+        most: the number of the condition that shows it most; empty if it applies to none.
+        strongest: that condition; None if it applies to none.
         picture: file of the figure that shows it there.
     """
 
     pattern: str
     title: str
     claim: str
-    text: str
+    said: str
+    where: tuple[str, ...]
+    most: str
     strongest: Verdict | None
     picture: str
+
+    @property
+    def text(self) -> str:
+        """The finding in words; it says where the claim applies to nothing."""
+        found = f"is {'; '.join(self.where)}. {self.most}" if self.where else NOWHERE
+        return f"The claim “{self.said}” {found}"
 
 
 def findings(found: Judgement) -> list[Finding]:
@@ -59,17 +70,19 @@ def findings(found: Judgement) -> list[Finding]:
         rows = of_the_end(row for row in found.verdicts if row.claim == claim)
         definition = found.claims[claim]
         strongest = _strongest(rows, definition.side)
-        text = f"The claim “{definition.title.removesuffix('.')}” "
-        if strongest is None:
-            text += "applies to no condition of this study."
-        else:
+        where: tuple[str, ...] = ()
+        most = ""
+        if strongest is not None:
+            where = _where(rows, _causes(found.verdicts, claim))
             bound = f"{definition.side} {number(definition.threshold)}"
-            text += f"is {_where(rows, _causes(found.verdicts, claim))}. "
-            text += f"Strongest in {_place(strongest)}: "
-            text += f"{number(strongest.effect)} ({_bounded(CLAIMS[claim])}"
-            text += f"{_when(strongest, found.verdicts)}); the claim asks for {bound}."
+            most = f"Strongest in {_place(strongest)}: "
+            most += f"{number(strongest.effect)} ({_bounded(CLAIMS[claim])}"
+            most += f"{_when(strongest, found.verdicts)}); the claim asks for {bound}."
+        said = definition.title.removesuffix(".")
         picture = PICTURES.get(pattern.id, "statistics.svg")
-        told.append(Finding(pattern.id, pattern.title, claim, text, strongest, picture))
+        told.append(
+            Finding(pattern.id, pattern.title, claim, said, where, most, strongest, picture)
+        )
     return told
 
 
@@ -120,28 +133,26 @@ def _causes(rows: Iterable[Verdict], claim: str) -> dict[str, str]:
     return {row.condition: row.verdict for row in rows if row.claim == CLAIMS[claim].cause}
 
 
-def _where(rows: Sequence[Verdict], causes: Mapping[str, str]) -> str:
+def _where(rows: Sequence[Verdict], causes: Mapping[str, str]) -> tuple[str, ...]:
     """Where the claim got which verdict; apart by whether its cause is there, where some say so."""
     if not any(row.condition in causes for row in rows):
-        return _counted(rows)
-    parts = []
-    for cause, whose in BY_CAUSE.items():
-        own = [row for row in rows if causes.get(row.condition, "") == cause]
-        if own:
-            parts.append(_counted(own, whose))
-    return "; ".join(parts)
+        return tuple(_counted(rows))
+    return tuple(
+        part
+        for cause, whose in BY_CAUSE.items()
+        if (own := [row for row in rows if causes.get(row.condition, "") == cause])
+        for part in _counted(own, whose)
+    )
 
 
-def _counted(rows: Sequence[Verdict], whose: str = "") -> str:
-    parts = []
+def _counted(rows: Sequence[Verdict], whose: str = "") -> Iterator[str]:
     for kind in kinds(rows):
         places = [_place(row) for row in rows if row.verdict == kind]
         named = ", ".join(places[:NAMED])
         if len(places) > NAMED:
             named += f" and {len(places) - NAMED} more"
         conditions = "condition" if len(rows) == 1 else "conditions"
-        parts.append(f"{kind} in {len(places)} of {len(rows)} {conditions}{whose} ({named})")
-    return "; ".join(parts)
+        yield f"{kind} in {len(places)} of {len(rows)} {conditions}{whose} ({named})"
 
 
 def _place(row: Verdict) -> str:

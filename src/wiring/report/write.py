@@ -76,6 +76,7 @@ def write(scale: ScaleConfig, results: Path, out: Path, *, standalone: bool = Fa
         "index.html.j2",
         out,
         page_of=lambda experiment: f"experiments/{quote(experiment)}/index.html",
+        explorer_of=lambda experiment: f"experiments/{quote(experiment)}/explorer.html",
         scale=scale,
         designs=[_design(scale, name) for name in scale.experiments],
         settings=yaml.safe_dump(scale.model_dump(mode="json"), sort_keys=False),
