@@ -7,6 +7,7 @@ import re
 import shutil
 import xml.etree.ElementTree as ET
 from base64 import b64decode
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
@@ -29,7 +30,7 @@ from tools.browser import CHROMIUM
 from tools.findings import BLOCK, NOTHING, block
 from tools.findings import main as rewrite
 from wiring import explorer
-from wiring.claims.judge import VERDICTS, Verdict
+from wiring.claims.judge import VERDICTS, Verdict, of_the_end
 from wiring.claims.judgement import read as read_claims
 from wiring.claims.judgement import write as write_claims
 from wiring.config import ClaimsConfig, ScaleConfig
@@ -744,7 +745,44 @@ def test_a_page_is_told_what_was_found(study: Path, tmp_path: Path) -> None:
     assert page.read_text() == f"before\n{block(NOTHING)}after\n"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/results-cifar.md"])
+def test_a_brief_page_counts_what_the_sentences_name(study: Path, tmp_path: Path) -> None:
+    claims = study / HOME / "claims.json"
+    content = json.loads(claims.read_text())
+    place = tmp_path / HOME / "claims.json"
+    shutil.copytree(study / HOME / "tables", place.parent / "tables")
+    # One of P1's four conditions has its cause, one has not.
+    p1 = [row for row in content["verdicts"] if (row["claim"], row["reading"]) == ("P1", "settled")]
+    for row, verdict in zip(p1, ("reproduced", "not reproduced"), strict=False):
+        content["verdicts"].append(
+            {**row, "claim": "E0-growth", "reading": "whole", "verdict": verdict}
+        )
+    place.write_text(json.dumps(content))
+    page = tmp_path / "README.md"
+    page.write_text(block(NOTHING))
+    rewrite(tmp_path, page, brief=True)
+    rows = {
+        cells[0]: cells[1:]
+        for line in page.read_text().splitlines()
+        if line.startswith("| ") and len(cells := line.strip("| ").split(" | ")) == 4
+    }
+    found = read_claims(place)
+    for each in findings(found):
+        there, others, most = rows[each.title]
+        judged = [verdict for verdict in of_the_end(found.verdicts) if verdict.claim == each.claim]
+        caused = {p1[0]["condition"]} if each.claim == "P1" else set()
+        for cell, own in (
+            (there, [row for row in judged if row.condition in caused]),
+            (others, [row for row in judged if row.condition not in caused]),
+        ):
+            said = [part.split(" ", 1) for part in cell.split(", ")] if cell != "–" else []
+            counts = Counter(row.verdict for row in own)
+            assert {kind: int(count) for count, kind in said} == counts
+        if each.strongest is not None:
+            assert most.startswith(f"{number(each.strongest.effect)} in ")
+            assert most.endswith(each.bound)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md", "docs/results-cifar.md"])
 def test_a_page_tells_what_the_tool_wrote(page: str) -> None:
     (found,) = BLOCK.finditer((Path(__file__).parents[1] / page).read_text())
     assert found[0] == block(found[2])

@@ -1,18 +1,21 @@
 """Put what a scale's results say of each pattern into a page, between its two markers.
 
-python -m tools.findings results/embedded README.md
+python -m tools.findings results/embedded docs/results.md
+python -m tools.findings results/embedded README.md --brief
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import re
-import sys
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from wiring.claims.judgement import read
 from wiring.dynamics import Dynamics
-from wiring.report.story import RULE, findings, number
+from wiring.report.story import NOWHERE, RULE, Finding, Share, findings, number, place
 
 BLOCK = re.compile(r"<!-- found ([0-9a-f]{16}) -->\n(.*?)<!-- /found -->\n", re.DOTALL)
 NOTHING = "Of this version's reference run nothing is published yet.\n"
@@ -24,13 +27,38 @@ def block(content: str) -> str:
     return f"<!-- found {digest} -->\n{content}<!-- /found -->\n"
 
 
-def content(results: Path) -> str:
+def content(results: Path, brief: bool) -> str:
     """A line a pattern, in the words of the report's first screen; and its pictures in numbers."""
     claims = sorted(results.glob("experiments/*/claims.json"))
     if not claims:
         return NOTHING
-    told = "".join(f"- **{each.title}** {each.text}\n" for each in findings(read(*claims)))
-    return f"{told}\n{RULE}\n\n{numbers(results)}"
+    told = findings(read(*claims))
+    lines = table(told) if brief else "".join(f"- **{each.title}** {each.text}\n" for each in told)
+    return f"{lines}\n{RULE}\n\n{numbers(results)}"
+
+
+def table(told: list[Finding]) -> str:
+    """A row a pattern: conditions are counted, and only the one that shows it most is named."""
+    rows = [
+        "| asked | conditions that have its cause | all others | the most; asked for |",
+        "| --- | --- | --- | --- |",
+    ]
+    for each in told:
+        most = NOWHERE
+        if each.strongest is not None:
+            most = f"{number(each.strongest.effect)} in {place(each.strongest)}; {each.bound}"
+        there = counted(share for share in each.where if share.cause == "reproduced")
+        elsewhere = counted(share for share in each.where if share.cause != "reproduced")
+        rows.append(f"| {each.title} | {there} | {elsewhere} | {most} |")
+    return "\n".join(rows) + "\n"
+
+
+def counted(shares: Iterable[Share]) -> str:
+    """How many conditions got which verdict."""
+    counts: Counter[str] = Counter()
+    for share in shares:
+        counts[share.verdict] += share.count
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "–"
 
 
 COLUMNS = {
@@ -61,13 +89,17 @@ def numbers(results: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(results: Path, page: Path) -> None:
+def main(results: Path, page: Path, *, brief: bool = False) -> None:
     """Rewrite what stands between the page's markers."""
     text = page.read_text(encoding="utf-8")
     if not BLOCK.search(text):
         raise SystemExit(f"{page}: has no <!-- found ... --> block")
-    page.write_text(BLOCK.sub(lambda _: block(content(results)), text), encoding="utf-8")
+    page.write_text(BLOCK.sub(lambda _: block(content(results, brief)), text), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    options = argparse.ArgumentParser(prog="tools.findings", description=__doc__)
+    options.add_argument("results", type=Path)
+    options.add_argument("page", type=Path)
+    options.add_argument("--brief", action="store_true", help="a table in place of sentences")
+    main(**vars(options.parse_args()))

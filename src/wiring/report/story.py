@@ -30,6 +30,32 @@ BY_CAUSE = {
 
 
 @dataclass(frozen=True)
+class Share:
+    """Conditions alike in their cause that got the same verdict.
+
+    Attributes:
+        verdict: what they got.
+        cause: the verdict on their settings; empty where it is not asked or not known.
+        whose: the same in words.
+        count: how many they are.
+        total: of so many that are alike in their cause.
+        named: some of them.
+    """
+
+    verdict: str
+    cause: str
+    whose: str
+    count: int
+    total: int
+    named: str
+
+    def __str__(self) -> str:
+        conditions = "condition" if self.total == 1 else "conditions"
+        counted = f"{self.verdict} in {self.count} of {self.total} {conditions}"
+        return f"{counted}{self.whose} ({self.named})"
+
+
+@dataclass(frozen=True)
 class Finding:
     """What became of a pattern.
 
@@ -39,7 +65,8 @@ class Finding:
         claim: id of the claim that stands for it, its first.
         said: what the claim says.
         where: what became of it, and in which conditions; empty if it applies to none.
-        most: the number of the condition that shows it most; empty if it applies to none.
+        most: the number of the condition that shows it most, in words; empty if it applies to none.
+        bound: what the claim asks of such a number.
         strongest: that condition; None if it applies to none.
         picture: file of the figure that shows it there.
     """
@@ -48,15 +75,16 @@ class Finding:
     title: str
     claim: str
     said: str
-    where: tuple[str, ...]
+    where: tuple[Share, ...]
     most: str
+    bound: str
     strongest: Verdict | None
     picture: str
 
     @property
     def text(self) -> str:
         """The finding in words; it says where the claim applies to nothing."""
-        found = f"is {'; '.join(self.where)}. {self.most}" if self.where else NOWHERE
+        found = f"is {'; '.join(map(str, self.where))}. {self.most}" if self.where else NOWHERE
         return f"The claim “{self.said}” {found}"
 
 
@@ -70,18 +98,18 @@ def findings(found: Judgement) -> list[Finding]:
         rows = of_the_end(row for row in found.verdicts if row.claim == claim)
         definition = found.claims[claim]
         strongest = _strongest(rows, definition.side)
-        where: tuple[str, ...] = ()
+        where: tuple[Share, ...] = ()
         most = ""
+        bound = f"{definition.side} {number(definition.threshold)}"
         if strongest is not None:
             where = _where(rows, _causes(found.verdicts, claim))
-            bound = f"{definition.side} {number(definition.threshold)}"
-            most = f"Strongest in {_place(strongest)}: "
+            most = f"Strongest in {place(strongest)}: "
             most += f"{number(strongest.effect)} ({_bounded(CLAIMS[claim])}"
             most += f"{_when(strongest, found.verdicts)}); the claim asks for {bound}."
         said = definition.title.removesuffix(".")
         picture = PICTURES.get(pattern.id, "statistics.svg")
         told.append(
-            Finding(pattern.id, pattern.title, claim, said, where, most, strongest, picture)
+            Finding(pattern.id, pattern.title, claim, said, where, most, bound, strongest, picture)
         )
     return told
 
@@ -133,29 +161,29 @@ def _causes(rows: Iterable[Verdict], claim: str) -> dict[str, str]:
     return {row.condition: row.verdict for row in rows if row.claim == CLAIMS[claim].cause}
 
 
-def _where(rows: Sequence[Verdict], causes: Mapping[str, str]) -> tuple[str, ...]:
+def _where(rows: Sequence[Verdict], causes: Mapping[str, str]) -> tuple[Share, ...]:
     """Where the claim got which verdict; apart by whether its cause is there, where some say so."""
     if not any(row.condition in causes for row in rows):
-        return tuple(_counted(rows))
+        return tuple(_shares(rows, "", ""))
     return tuple(
-        part
+        share
         for cause, whose in BY_CAUSE.items()
-        if (own := [row for row in rows if causes.get(row.condition, "") == cause])
-        for part in _counted(own, whose)
+        for share in _shares(
+            [row for row in rows if causes.get(row.condition, "") == cause], cause, whose
+        )
     )
 
 
-def _counted(rows: Sequence[Verdict], whose: str = "") -> Iterator[str]:
+def _shares(rows: Sequence[Verdict], cause: str, whose: str) -> Iterator[Share]:
     for kind in kinds(rows):
-        places = [_place(row) for row in rows if row.verdict == kind]
+        places = [place(row) for row in rows if row.verdict == kind]
         named = ", ".join(places[:NAMED])
         if len(places) > NAMED:
             named += f" and {len(places) - NAMED} more"
-        conditions = "condition" if len(rows) == 1 else "conditions"
-        yield f"{kind} in {len(places)} of {len(rows)} {conditions}{whose} ({named})"
+        yield Share(kind, cause, whose, len(places), len(rows), named)
 
 
-def _place(row: Verdict) -> str:
+def place(row: Verdict) -> str:
     """A condition by all that tells it from the others of the study."""
     return " ".join(filter(None, (row.experiment, row.method, row.level, row.dataset, row.variant)))
 
