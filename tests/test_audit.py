@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from html import unescape
@@ -239,6 +240,17 @@ def test_the_command_refuses(
     assert not list(tmp_path.iterdir())
 
 
+def test_make_asks_in_the_commands_words() -> None:
+    data = '{"source": "digits", "test_fraction": 0.2}'
+    said = ("METHOD=gdas snas", "AGAINST=dsnas", f"DATA={data}", "SEEDS=3", "MINUTES=5")
+    words = ("make", "-n", "--no-print-directory", "-o", ".venv/.installed", "audit", *said)
+    told = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert shlex.split(told.replace("\\\n", ""))[1:] == [
+        *("wiring", "audit", "gdas", "snas", "--against", "dsnas", "--data", data),
+        *("--seeds", "3", "--minutes", "5"),
+    ]
+
+
 def test_an_audit_names_methods_that_run() -> None:
     raw = design(
         "x", ["gdas"], ["darts"], data_of(None), 48, budget.Plan({"single": 1, "bi": 1}, 1, 0)
@@ -346,8 +358,8 @@ def test_reasons_why_the_law_does_not_apply(tmp_path: Path) -> None:
         other = Charge(**{**OBEYS.__dict__, **change})
         assert says in asked(other, found)[1].design
     deciding = asked(Charge(**{**OBEYS.__dict__, "decides": True}), found)
-    assert "until it decides an edge, which then stays" in deciding[1].design
-    assert "until it decides an edge, which then stays" in deciding[3].design
+    assert "until the method decides an edge, which then stays" in deciding[1].design
+    assert "until the method decides an edge, which then stays" in deciding[3].design
     ruled = Charge(**{**OBEYS.__dict__, "keeps_none": False})
     assert asked(ruled, found)[0].word == "in the search"
     assert asked(OBEYS, found)[3].word == "yes"
@@ -554,6 +566,8 @@ def test_bi_level_searches_are_planned_by_the_split_that_the_weights_learn_from(
     file = audit.planned("gdas", ["gdas"], [], data, plenty, tmp_path, "")
     bi = next(one for one in load_scale(file).searches().values() if one.level == "bi")
     assert bi.train.epochs == -(-budget.MOST // steps)
+    (said,) = re.findall("Planned: (.*)", file.read_text())
+    assert re.fullmatch(r"\d+ epochs single-.*, 1 seed: about \d+ of 60 minutes on 1 core\.", said)
 
 
 def test_a_file_that_is_there_is_not_planned_anew(
@@ -575,6 +589,13 @@ def test_a_file_that_is_there_is_not_planned_anew(
         assert kept.exit_code == 0, kept.output
         assert "audits/gdas.yaml" in kept.output
     assert file.read_bytes() == before
+    # Edited so that no page could follow, which is said before anything runs.
+    del raw["audit"]
+    file.write_text(written(raw, []))
+    edited = CliRunner().invoke(app, ["audit", "gdas"])
+    assert edited.exit_code == BAD_INPUT
+    assert "audits/gdas.yaml: has no section audit, expected audit.methods: gdas" in edited.output
+    assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.slow

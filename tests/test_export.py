@@ -69,6 +69,28 @@ def test_csv_read_back_is_the_trajectory(trajectory: Trajectory, tmp_path: Path)
     assert own["op"].to_numpy().reshape(shape)[0, 0, 0, 1] == "skip_connect"
 
 
+def test_a_folder_of_other_things_is_not_replaced(
+    trajectory: Trajectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "thesis.tex").write_text("all of it")
+    for out in (str(tmp_path), "."):
+        monkeypatch.chdir(tmp_path)
+        words = ["export", str(trajectory.path), "--to", "csv", "--out", out]
+        refused = CliRunner().invoke(app, words)
+        assert refused.exit_code == BAD_INPUT
+        assert "is there and holds thesis.tex, expected a new folder" in refused.output
+    words[-1] = str(tmp_path / "thesis.tex")
+    refused = CliRunner().invoke(app, words)
+    assert refused.exit_code == BAD_INPUT
+    assert refused.output == f"{words[-1]}: is a file, expected a folder or nothing\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    to_csv(trajectory, tmp_path / "t")
+    before = (tmp_path / "t/epochs.csv").read_bytes()
+    (tmp_path / "t/epochs.csv").write_text("")
+    to_csv(trajectory, tmp_path / "t")
+    assert (tmp_path / "t/epochs.csv").read_bytes() == before
+
+
 def strong(path: Path, ops: dict[str, str]) -> Trajectory:
     """A search whose last window has these ops strongest, `none` on all other edges."""
     search = synthetic.config(train={"epochs": 3})

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -25,13 +26,14 @@ from sklearn.datasets import load_digits
 
 from tests.foreign import Live, complaint
 from tests.test_data import batch, pack
-from wiring.config import DatasetConfig, plugins
+from wiring.config import DatasetConfig, SearchConfig, plugins
 from wiring.data.dataset import load
 from wiring.data.prepare import _shrunk, prepare
 from wiring.data.sources import cifar, fashion_mnist
 from wiring.data.sources.source import Content, Source
 from wiring.data.split import check_dataset, open_source
 from wiring.errors import InputError
+from wiring.search import Search
 
 
 def read(tmp_path: Path, **config: Any) -> Content:
@@ -561,6 +563,26 @@ def test_an_opacity_that_says_nothing_is_named(tmp_path: Path) -> None:
     config = DatasetConfig(source="arrays", path=tmp_path / "x.npz", test_fraction=0.2)
     with pytest.raises(InputError, match=r"datasets\.mine: channel 3 \(from 0, of 4\)"):
         prepare(config, tmp_path / "mine", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "classes"), [((1, 1), 3), ((1, 9), 2), ((5, 7, 4), 3), ((3, 64, 2), 40)]
+)
+def test_images_of_any_size_channels_and_classes_are_searched(
+    tmp_path: Path, shape: tuple[int, ...], classes: int
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (240, *shape), np.uint8)
+    np.savez(tmp_path / "x.npz", images=images, labels=np.arange(240) % classes)
+    config = DatasetConfig(source="arrays", path=tmp_path / "x.npz", test_fraction=0.25)
+    prepare(config, tmp_path / "x", tmp_path)
+    raw = {"experiment": "E1", "dataset": "x", "method": "dsnas", "level": "bi", "seed": 0}
+    small = {"space": {"cells": 2, "channels": 2}, "train": {"epochs": 1, "batch_size": 40}}
+    search = Search(
+        SearchConfig.model_validate({**raw, **small}), load(tmp_path / "x"), torch.device("cpu")
+    )
+    losses = [row.values["loss"] for row in search.run_epoch() if row.table == "epochs"]
+    assert len(losses) == 3
+    assert np.isfinite(losses).all()
 
 
 # Folders

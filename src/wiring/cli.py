@@ -498,6 +498,8 @@ def audit(
     from wiring.audit.run import command
 
     scale = read_study(path)
+    if scale.audit is None:
+        raise InputError(f"{path}: has no section audit, expected audit.methods: {', '.join(own)}")
     # The workflow's rules call `wiring` by name.
     found = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
     os.environ["PATH"] = os.pathsep.join(found)

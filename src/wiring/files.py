@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import json
@@ -126,7 +127,8 @@ def atomic_dir(path: Path) -> Iterator[Path]:
         NotADirectoryError: `path` is a file.
     """
     if path.exists() and not path.is_dir():
-        raise NotADirectoryError(f"{path}: is a file, expected a folder or nothing")
+        said = "is a file, expected a folder or nothing"
+        raise NotADirectoryError(errno.ENOTDIR, said, str(path))
     temporary = _beside(path)
     aside = path.with_name(f".{path.name}.old")
     if aside.exists() and not path.exists():

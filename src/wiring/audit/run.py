@@ -70,10 +70,12 @@ def planned(
     searches = ScaleConfig.model_validate(trial).searches()
     timings = _timed(list(searches.values()), data, cache)
     chosen = plan(timings, steps, budget.minutes, budget.cores, budget.seeds)
-    epochs = ", ".join(f"{count} epochs {level}-level" for level, count in chosen.epochs.items())
+    epochs = ", ".join(
+        f"{_many(count, 'epoch')} {level}-level" for level, count in chosen.epochs.items()
+    )
     said = (
-        f"{epochs}, {chosen.seeds} seeds: about {chosen.seconds / 60:.0f} of {budget.minutes:g} "
-        f"minutes on {budget.cores} cores"
+        f"{epochs}, {_many(chosen.seeds, 'seed')}: about {chosen.seconds / 60:.0f} of "
+        f"{budget.minutes:g} minutes on {_many(budget.cores, 'core')}"
     )
     log.info("%s: %s", name, said)
     short = [
@@ -114,6 +116,10 @@ def command(path: Path, cores: int) -> tuple[str, ...]:
         *(sys.executable, "-m", "snakemake", "--snakefile", str(_snakefile())),
         *("--cores", str(cores), "--config", f"scale={path.as_posix()}"),
     )
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _snakefile() -> Path:

@@ -93,7 +93,7 @@ def sign_law(charge: Charge, *, partial: bool) -> Law:
             "whose none wins is not dropped, and part of the credit is no op's own",
         )
     if charge.obeys and charge.decides:
-        return Law(True, f"{charge.reason}, until it decides an edge, which then stays")
+        return Law(True, f"{charge.reason}, until the method decides an edge, which then stays")
     return Law(charge.obeys, charge.reason)
 
 

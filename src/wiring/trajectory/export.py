@@ -142,7 +142,17 @@ def to_csv(trajectory: Trajectory, out: Path) -> None:
     Args:
         trajectory: of a search.
         out: the folder; replaced whole.
+
+    Raises:
+        InputError: the folder is there and holds something else, which would be lost.
     """
+    out = out.absolute()  # `.` has no name
+    for held in sorted(out.iterdir()) if out.is_dir() else ():
+        if not held.name.startswith(tuple(SCHEMAS)) or held.suffix != ".csv":
+            raise InputError(
+                f"{out}: is there and holds {held.name}, expected a new folder or one of an export "
+                "before"
+            )
     with atomic_dir(out) as folder:
         for table in SCHEMAS:
             schema = getattr(trajectory, table).schema
