@@ -473,6 +473,8 @@ def test_the_page_says_what_and_why(study: tuple[ScaleConfig, Path]) -> None:
     assert 'src="data:image/svg+xml,' in (root / "alone.html").read_text()
     for link in re.findall(r'href="([^"#]+)', page):
         assert link == "index.html" or link.startswith("experiments/")
+    watched = re.findall(r'class="watch" href="([^"]+)"', page)
+    assert watched == [f"experiments/{name}/explorer.html" for name in scale.experiments]
     assert audit_lines(scale, root)[3] == "dsnas: Does a bi-level search keep an edge? no"
 
 

@@ -21,7 +21,8 @@ pytestmark = [
 ]
 COLUMNS = ("method", "level", "dataset", "variant", "seed")
 COLUMNS += ("edges_selected", "width_gap", "regrown", "test_accuracy")
-ROWS = "[...document.querySelectorAll('a')].filter((each) => /^E1_/.test(each.innerText))"
+ROWS = """[...document.querySelectorAll('a')]
+  .filter((each) => /^(darts|dsnas) slow s\\d, single-level digits$/.test(each.innerText))"""
 LINES = """[...document.querySelectorAll(".js-plotly-plot path.js-line")]
   .filter((each) => each.getTotalLength() > 50).length"""
 
@@ -51,7 +52,9 @@ def page(request: pytest.FixtureRequest) -> Iterator[Page]:
         yield page
 
 
-def test_an_experiment_opens_with_its_searches_as_rows(page: Page, served: tuple[str, str]) -> None:
+def test_an_experiment_opens_with_its_charts_and_its_searches_as_rows(
+    page: Page, served: tuple[str, str]
+) -> None:
     """By clicks from the address that `make ui` prints, in a browser that remembers nothing."""
     place, _ = served
     page.go(place)
@@ -60,12 +63,19 @@ def test_an_experiment_opens_with_its_searches_as_rows(page: Page, served: tuple
     link = "[...document.querySelectorAll('a')].find((each) => each.innerText === 'test/E1')"
     page.until(link + " !== undefined")
     page.ask(link + ".click()")
+    page.until(f"{LINES} >= 3")
+    wide = page.ask("innerWidth") > 1000
+    if wide:  # else there is room for the charts, or for the rows
+        page.until(f"{ROWS}.length === 3")
+    _not_blank(page)
+    page.ask("document.querySelector('input[type=radio][value=TABLE]').click()")
     page.until(f"{ROWS}.length === 3")
+    assert page.ask(LINES) == 0
     assert "workflowType=machine_learning" in page.ask("location.href")
     # A grid holds only the columns that are seen: those of a wide one are all there.
     heads = "[...document.querySelectorAll('[data-testid^=sort-header-]')]"
     names = page.ask(heads + ".map((each) => each.dataset.testid.replace('sort-header-', ''))")
-    if page.ask("innerWidth") > 1000:
+    if wide:
         assert set(COLUMNS) <= set(names)
     assert not page.ask("/Traces that|Judges|get started/.test(document.body.innerText)")
     _not_blank(page)
@@ -109,6 +119,27 @@ def test_charts_begin_with_the_courses_and_all_ops_of_each_edge(
     ticks = page.ask(f"[...{card}.querySelectorAll('.ytick text')].map((e) => e.textContent)")
     assert (ticks[0], ticks[-1]) == ("0", "1")
     assert f"(P/0-2/{OPS[-1]})" in page.ask(f"{card}.innerText")
+
+
+def test_the_metrics_of_one_search_have_all_ops_of_an_edge_in_one_chart(
+    page: Page, served: tuple[str, str]
+) -> None:
+    place, path = served
+    page.go(f"{place}/#/{path}/model-metrics")
+    heads = "document.querySelectorAll('[data-testid=experiment-view-compare-runs-section-header]')"
+    page.until(f"{heads}.length >= 2")
+    page.ask(f"{heads}[1].scrollIntoView()")
+    cards = "document.querySelectorAll('[data-testid=experiment-view-compare-runs-card]')"
+    card = f"[...{cards}].find((each) => each.innerText.startsWith('P/0-2\\n'))"
+    page.until(f"{card}?.querySelectorAll('path.js-line').length >= {len(OPS)}")
+    ticks = page.ask(f"[...{card}.querySelectorAll('.ytick text')].map((e) => e.textContent)")
+    assert (ticks[0], ticks[-1]) == ("0", "1")
+
+
+def test_a_foreign_experiment_opens_as_it_always_did(page: Page, served: tuple[str, str]) -> None:
+    place, _ = served
+    page.go(f"{place}/#/experiments/0/runs?workflowType=machine_learning")
+    page.until("document.querySelector('input[type=radio][value=TABLE]')?.checked")
 
 
 def test_a_search_opens_its_explorer(page: Page, served: tuple[str, str]) -> None:

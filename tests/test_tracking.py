@@ -239,7 +239,8 @@ def test_live_and_replayed_runs_are_the_same_and_complete(project: Path) -> None
     tags = shown_live["tags"]
     assert {
         **{"method": "dsnas", "level": "bi", "cell": "2x2", "dataset": "digits", "seed": "0"},
-        **{"scale": "test", "experiment": "E1", "search": config.id, "mlflow.runName": config.id},
+        **{"scale": "test", "experiment": "E1", "search": config.id},
+        "mlflow.runName": "dsnas s0, bi-level digits",
         **{"config_sha256": config.digest, "mlflow.source.git.commit": "c0ffee"},
         "trajectory_sha256": Trajectory.read(path).manifest["files"]["windows.parquet"],
     }.items() <= tags.items()

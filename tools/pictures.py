@@ -11,12 +11,13 @@ import io
 import sys
 import tempfile
 from pathlib import Path
-from urllib.parse import quote
 
 from PIL import Image
 
 from tools.browser import Page, opened
 from wiring import explorer
+from wiring.tracking import store, view
+from wiring.trajectory import Trajectory
 
 SHOWN = "E1_dsnas_single_digits_slow_s12", "E1_dsnas_single_digits_fast_s12"
 """The searches in the explorer: one whose edges are dropped and come back, one that keeps most."""
@@ -36,12 +37,16 @@ def save(page: Page, out: Path) -> None:
     raise SystemExit(f"{out}: more than {LIMIT} bytes even in {colours} colours")
 
 
+def home(results: Path) -> Path:
+    """The folder of the trajectories that are shown."""
+    return results / "experiments/E1/trajectories"
+
+
 def explorers(results: Path, out: Path) -> None:
     """The explorer, wide with two searches and narrow with one."""
-    home = results / "experiments/E1/trajectories"
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder, "explorer.html").resolve()
-        explorer.write([home / name for name in SHOWN], made)
+        explorer.write([home(results) / name for name in SHOWN], made)
         for name, size, count in (
             ("explorer", (1400, 1000), 2),
             ("explorer-narrow", (390, 1000), 1),
@@ -68,18 +73,21 @@ def mlflow(results: Path, out: Path, address: str) -> None:
         link = f"[...document.querySelectorAll('a')].find((a) => a.innerText === '{wanted}')"
         page.until(f"{link} !== undefined")
         page.ask(f"{link}.click()")
-        page.until("/[1-9]\\d* matching runs/.test(document.body.innerText)")
-        page.ask("new Promise((done) => setTimeout(done, 2000))")
+        lines = "document.querySelectorAll('.js-plotly-plot path.js-line').length"
+        page.until(f"{lines} >= 60")
+        page.ask("new Promise((done) => setTimeout(done, 5000))")
         save(page, out / "mlflow.png")
-        place = page.ask("location.hash").partition("?")[0]
-        asked = quote(f"tags.search = '{SHOWN[0]}'")
-        page.go(f"{address}/{place}?searchFilter={asked}&compareRunsMode=CHART")
+        wanted = view.run_name(Trajectory.read(home(results) / SHOWN[0]).config)
+        link = f"[...document.querySelectorAll('a')].find((a) => a.innerText === '{wanted}')"
+        page.until(f"{link} !== undefined")
+        place = page.ask(f"{link}.href").partition("?")[0]
+        page.go(f"{place}/model-metrics?{store.TRAINING}")
         heads = (
             "document.querySelectorAll('[data-testid=experiment-view-compare-runs-section-header]')"
         )
         page.until(f"{heads}.length > 1")
         page.ask(f"{heads}[1].scrollIntoView()")
-        page.until("document.querySelectorAll('.js-plotly-plot path.js-line').length >= 32")
+        page.until(f"{lines} >= 16")
         page.ask("new Promise((done) => setTimeout(done, 5000))")
         save(page, out / "mlflow-charts.png")
 

@@ -68,6 +68,7 @@ def write_audit(scale: ScaleConfig, results: Path, out: Path, *, standalone: boo
         "audit.html.j2",
         out,
         page_of=lambda experiment: f"experiments/{quote(experiment)}/index.html",
+        explorer_of=lambda experiment: f"experiments/{quote(experiment)}/explorer.html",
         scale=scale,
         methods=methods,
         charges=made.charges,

@@ -281,7 +281,10 @@ def begin(
         if not _complete(run):
             client.delete_run(run.info.run_id)
     run_id: str = client.create_run(
-        experiment, start_time=started, tags=view.tags(config, scale), run_name=config.id
+        experiment,
+        start_time=started,
+        tags=view.tags(config, scale),
+        run_name=view.run_name(config),
     ).info.run_id
     client.log_batch(run_id, params=[Param(*pair) for pair in view.params(config).items()])
     meta = MetaDataset(  # type: ignore[abstract]  # only by its annotations

@@ -118,6 +118,12 @@ def tags(config: SearchConfig, scale: str) -> dict[str, str]:
     }
 
 
+def run_name(config: SearchConfig) -> str:
+    """What a run is called: what tells it from its neighbours first, since MLflow cuts the end."""
+    setting = " ".join(filter(None, (config.method, config.variant, f"s{config.seed}")))
+    return f"{setting}, {config.level}-level {config.dataset}"
+
+
 def note(config: SearchConfig) -> str:
     """What a run is, as Markdown: MLflow shows it as the run's description."""
     space, train = config.space, config.train
@@ -147,7 +153,7 @@ def experiment_note(link: str) -> str:
             # Apart, since MLflow shows the first paragraph only, until it is asked.
             "",
             "In its charts a colour is a search; where an edge's ops share one, a dash is an op. "
-            "The eye beside a search takes it out; its `explorer.html` tells ops by colour.",
+            "A search's own charts are those of its page; its `explorer.html` tells ops by colour.",
             "",
             "| metric | meaning |",
             "| --- | --- |",
