@@ -3,6 +3,7 @@
 PYTHON ?= python3
 CORES ?= all
 PORT ?= 5000
+WORKERS ?= 4
 MLFLOW_TRACKING_URI ?= sqlite:///mlflow.db
 
 export MLFLOW_DISABLE_TELEMETRY = true
@@ -64,11 +65,12 @@ audit: env ## Explain a method's wiring (METHOD=gdas AGAINST=dsnas,darts DATA=di
 	$(RUN) wiring audit $(METHOD) $(if $(AGAINST),--against $(AGAINST)) $(if $(DATA),--data '$(DATA)') \
 		$(if $(SEEDS),--seeds $(SEEDS)) $(if $(MINUTES),--minutes $(MINUTES))
 
-test: lint ## Check the code, then run the tests
-	$(RUN) pytest -n 2 --dist loadgroup -m "not long"
+# Two for each of two cores: a third of the tests' time is waiting, for servers, signals and locks.
+test: lint ## Check the code, then run the tests (WORKERS=4)
+	$(RUN) pytest -n $(WORKERS) --dist loadgroup -m "not long"
 
 test-all: lint ## The same with the longer forms of some tests
-	$(RUN) pytest -n 2 --dist loadgroup
+	$(RUN) pytest -n $(WORKERS) --dist loadgroup
 
 soak: env ## Random studies under random misfortune: kills, a full disk (MINUTES=120 JOBS=4)
 	$(RUN) $(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(JOBS),--jobs $(JOBS))
