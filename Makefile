@@ -3,7 +3,7 @@
 PYTHON ?= python3
 CORES ?= all
 PORT ?= 5000
-WORKERS ?= 4
+WORKERS ?= 2
 MLFLOW_TRACKING_URI ?= sqlite:///mlflow.db
 
 export MLFLOW_DISABLE_TELEMETRY = true
@@ -65,8 +65,7 @@ audit: env ## Explain a method's wiring (METHOD=gdas AGAINST=dsnas,darts DATA=di
 	$(RUN) wiring audit $(METHOD) $(if $(AGAINST),--against $(AGAINST)) $(if $(DATA),--data '$(DATA)') \
 		$(if $(SEEDS),--seeds $(SEEDS)) $(if $(MINUTES),--minutes $(MINUTES))
 
-# Two for each of two cores: a third of the tests' time is waiting, for servers, signals and locks.
-test: lint ## Check the code, then run the tests (WORKERS=4)
+test: lint ## Check the code, then run the tests (WORKERS=2)
 	$(RUN) pytest -n $(WORKERS) --dist loadgroup -m "not long"
 
 test-all: lint ## The same with the longer forms of some tests
