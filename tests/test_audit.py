@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -600,13 +601,18 @@ def test_a_file_that_is_there_is_not_planned_anew(
     assert not (tmp_path / "results").exists()
 
 
+def _plan_gdas(place: Path) -> None:
+    """An audit's file that is there, as its command leaves it."""
+    (place / "audits").mkdir()
+    chosen = budget.Plan({"single": 1, "bi": 1}, 1, 0)
+    planned = written(design("gdas", ["gdas"], [], data_of(None), 48, chosen), [])
+    (place / "audits/gdas.yaml").write_text(planned)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("term", ["xterm", "dumb"])
 def test_an_audit_runs_behind_the_view(tmp_path: Path, term: str) -> None:
-    (tmp_path / "audits").mkdir()
-    chosen = budget.Plan({"single": 1, "bi": 1}, 1, 0)
-    planned = written(design("gdas", ["gdas"], [], data_of(None), 48, chosen), [])
-    (tmp_path / "audits/gdas.yaml").write_text(planned)
+    _plan_gdas(tmp_path)
     # In the workflow's place: what is seen of it is what counts here.
     code = (
         "import sys, wiring.audit.run as run\n"
@@ -627,6 +633,40 @@ def test_an_audit_runs_behind_the_view(tmp_path: Path, term: str) -> None:
     else:
         assert re.search(r"gdas: 0 of \d+ searches", said.partition("spoken behind")[0])
         assert log.read_text() == "spoken behind\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="xdg-open is Linux's")
+@pytest.mark.parametrize("display", ["", ":0"])
+def test_an_audit_opens_its_page_where_there_is_a_desktop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, display: str
+) -> None:
+    _plan_gdas(tmp_path)
+    browser = tmp_path / "bin/xdg-open"
+    browser.parent.mkdir()
+    opened, whole = tmp_path / "opened", tmp_path / "whole"
+    browser.write_text(f'#!/bin/sh\necho "$@" > {opened}\nmv {opened} {whole}\n')
+    browser.chmod(0o755)
+    monkeypatch.setenv("PATH", str(browser.parent), prepend=os.pathsep)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    if display:
+        monkeypatch.setenv("DISPLAY", display)
+    # A study that has run, and said nothing.
+    code = (
+        "import wiring.audit.run as run, wiring.report as report\n"
+        "run.command = lambda path, cores: ('true',)\n"
+        "report.audit_lines = lambda scale, root: ()\n"
+        "from wiring.cli import app; app()"
+    )
+    terminal = Terminal(tmp_path, sys.executable, "-c", code, "audit", "gdas", term="dumb")
+    assert terminal.end() == 0
+    assert "results/gdas/audit.html" in terminal.said.decode()
+    until = time.monotonic() + 30 * bool(display)
+    while not whole.exists() and time.monotonic() < until:
+        time.sleep(0.05)  # nobody waits for a browser
+    assert whole.exists() == bool(display)
+    if display:
+        assert whole.read_text().strip() == str(tmp_path / "results/gdas/audit.html")
 
 
 def test_readme_takes_the_table_of_the_field(

@@ -510,7 +510,7 @@ def audit(
     root = Path("results") / scale.scale
     for line in audit_lines(scale, root):
         typer.echo(line)
-    typer.echo(root / "audit.html")
+    _look_at(root / "audit.html")
 
 
 @app.command(rich_help_panel=INNER)
@@ -663,6 +663,14 @@ def _behind_the_view(scale: ScaleConfig, command: Sequence[str]) -> int:
     logs = Path("logs")
     study = Study(scale, Path("results"), logs, since=time.time())
     return Watch(study, console).before(command, logs / scale.scale / "audit.log")
+
+
+def _look_at(page: Path) -> None:
+    """Say where a page is, and open it where somebody can look: at a terminal with a desktop."""
+    typer.echo(page)
+    desktop = sys.platform in {"darwin", "win32"} or {"DISPLAY", "WAYLAND_DISPLAY"} & {*os.environ}
+    if desktop and sys.stdout.isatty():
+        typer.launch(str(page.resolve()))
 
 
 def _search_of(scale: ScaleConfig, scale_file: Path, search: str) -> SearchConfig:
