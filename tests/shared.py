@@ -3,11 +3,14 @@
 import fcntl
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 import yaml
+
+from wiring.config import plugins
 
 ROOT = Path(__file__).parents[1]
 
@@ -52,3 +55,19 @@ def pipeline_of(scale: str) -> str:
             if (one if isinstance(one, str) else next(iter(one))).startswith(first)
         ]
     return str(yaml.safe_dump(content, sort_keys=False)).replace(first, f"results/{scale}/")
+
+
+def plugged(place: Path, points: str) -> None:
+    """What the installation of a package `mine` in a folder says of its entry points."""
+    info = place / "mine-0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 0\n")
+    (info / "entry_points.txt").write_text(points)
+
+
+def forget(package: str) -> None:
+    """Look for plug-ins anew, and import a package anew."""
+    for cached in (plugins._points, plugins.load, plugins.fault):
+        cached.cache_clear()
+    for name in [each for each in sys.modules if each.partition(".")[0] == package]:
+        del sys.modules[name]

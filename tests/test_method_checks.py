@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from tests.shared import forget, plugged
 from wiring.cli import app
 from wiring.config import plugins
 from wiring.methods import chance
@@ -361,23 +361,15 @@ def test_an_optimizer_of_its_own_is_resumed_too() -> None:
 def plug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Install the method `mine` of the module `novel`, whose source is given, for one test."""
 
-    def forget() -> None:
-        for cached in (plugins._points, plugins.load, plugins.fault):
-            cached.cache_clear()
-        sys.modules.pop("novel", None)
-
     def install(source: str) -> None:
-        info = tmp_path / "mine-0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 0\n")
-        (info / "entry_points.txt").write_text("[wiring.methods]\nmine = novel:Mine\n")
+        plugged(tmp_path, "[wiring.methods]\nmine = novel:Mine\n")
         (tmp_path / "novel.py").write_text(source)
         monkeypatch.syspath_prepend(tmp_path)
-        forget()
+        forget("novel")
 
     yield install
     monkeypatch.undo()
-    forget()
+    forget("novel")
 
 
 @pytest.mark.parametrize(

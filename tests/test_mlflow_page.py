@@ -24,6 +24,7 @@ COLUMNS = ("method", "level", "dataset", "variant", "seed")
 COLUMNS += ("edges_selected", "width_gap", "regrown", "test_accuracy")
 ROWS = """[...document.querySelectorAll('a')]
   .filter((each) => /^(darts|dsnas) slow s\\d, single-level digits$/.test(each.innerText))"""
+HEADS = "document.querySelectorAll('[data-testid=experiment-view-compare-runs-section-header]')"
 LINES = """[...document.querySelectorAll(".js-plotly-plot path.js-line")]
   .filter((each) => each.getTotalLength() > 50).length"""
 
@@ -99,6 +100,17 @@ def test_charts_are_drawn_of_all_and_of_those_that_a_tag_names(
     _not_blank(page)
 
 
+def _edges_chart(page: Page, lines: int) -> str:
+    """The chart of an edge's P, once it has so many lines, on a scale from 0 to 1."""
+    page.ask(f"{HEADS}[1].scrollIntoView()")
+    cards = "document.querySelectorAll('[data-testid=experiment-view-compare-runs-card]')"
+    card = f"[...{cards}].find((each) => each.innerText.startsWith('P/0-2\\n'))"
+    page.until(f"{card}?.querySelectorAll('path.js-line').length >= {lines}")
+    ticks = page.ask(f"[...{card}.querySelectorAll('.ytick text')].map((e) => e.textContent)")
+    assert (ticks[0], ticks[-1]) == ("0", "1")
+    return card
+
+
 def test_charts_begin_with_the_courses_and_all_ops_of_each_edge(
     page: Page, served: tuple[str, str]
 ) -> None:
@@ -106,20 +118,14 @@ def test_charts_begin_with_the_courses_and_all_ops_of_each_edge(
     page.go(f"{place}/#/{path.rpartition('/')[0]}?compareRunsMode=CHART")
     area = "document.querySelector('[data-testid=experiment-view-compare-runs-chart-area]')"
     page.until(f"/Model metrics/.test({area}?.innerText)")
-    heads = "document.querySelectorAll('[data-testid=experiment-view-compare-runs-section-header]')"
-    said = page.ask(f"[...{heads}].map((each) => each.innerText.split('\\n').slice(0, 2))")
+    said = page.ask(f"[...{HEADS}].map((each) => each.innerText.split('\\n').slice(0, 2))")
     counts = {name: int(count.strip("()")) for name, count in said}
     assert list(counts) == list(view.SECTIONS.values())  # none that MLflow made of its own
     assert list(counts.values())[:3] == [6, 5, 5]  # an edge has one chart
     assert all(counts.values())
     # All ops of an edge, of all three searches, on one scale. MLflow makes what is in sight only.
     page.ask(f"{area}.scrollIntoView({{ inline: 'end' }})")
-    page.ask(f"{heads}[1].scrollIntoView()")
-    cards = "document.querySelectorAll('[data-testid=experiment-view-compare-runs-card]')"
-    card = f"[...{cards}].find((each) => each.innerText.startsWith('P/0-2\\n'))"
-    page.until(f"{card}?.querySelectorAll('path.js-line').length >= 3 * {len(OPS)}")
-    ticks = page.ask(f"[...{card}.querySelectorAll('.ytick text')].map((e) => e.textContent)")
-    assert (ticks[0], ticks[-1]) == ("0", "1")
+    card = _edges_chart(page, 3 * len(OPS))
     assert f"(P/0-2/{OPS[-1]})" in page.ask(f"{card}.innerText")
 
 
@@ -128,14 +134,8 @@ def test_the_metrics_of_one_search_have_all_ops_of_an_edge_in_one_chart(
 ) -> None:
     place, path = served
     page.go(f"{place}/#/{path}/model-metrics")
-    heads = "document.querySelectorAll('[data-testid=experiment-view-compare-runs-section-header]')"
-    page.until(f"{heads}.length >= 2")
-    page.ask(f"{heads}[1].scrollIntoView()")
-    cards = "document.querySelectorAll('[data-testid=experiment-view-compare-runs-card]')"
-    card = f"[...{cards}].find((each) => each.innerText.startsWith('P/0-2\\n'))"
-    page.until(f"{card}?.querySelectorAll('path.js-line').length >= {len(OPS)}")
-    ticks = page.ask(f"[...{card}.querySelectorAll('.ytick text')].map((e) => e.textContent)")
-    assert (ticks[0], ticks[-1]) == ("0", "1")
+    page.until(f"{HEADS}.length >= 2")
+    _edges_chart(page, len(OPS))
 
 
 def test_a_foreign_experiment_opens_as_it_always_did(page: Page, served: tuple[str, str]) -> None:

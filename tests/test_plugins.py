@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from tests.shared import forget, plugged
 from wiring.cli import BAD_INPUT, app
-from wiring.config import load_scale, plugins
+from wiring.config import load_scale
 from wiring.data.prepare import prepare
 from wiring.methods.check import faults, faults_of
 from wiring.methods.protocol import load_method
@@ -69,31 +69,21 @@ defaults: {train: {batch_size: 10, epochs: 1}}
 """
 
 
-def forget() -> None:
-    for cached in (plugins._points, plugins.load, plugins.fault):
-        cached.cache_clear()
-    for name in [each for each in sys.modules if each.partition(".")[0] == "my_package"]:
-        del sys.modules[name]
-
-
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The page's package, as its installation leaves it."""
-    info, home = tmp_path / "mine-0.dist-info", tmp_path / "my_package"
-    info.mkdir()
+    home = tmp_path / "my_package"
     home.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 0\n")
-    points = POINTS.replace("project.entry-points.", "").replace('"', "")
-    (info / "entry_points.txt").write_text(points)
+    plugged(tmp_path, POINTS.replace("project.entry-points.", "").replace('"', ""))
     (home / "__init__.py").touch()
     (home / "method.py").write_text(METHOD + TAKES_SETTINGS)
     (home / "settings.py").write_text(SETTINGS)
     (home / "data.py").write_text(SOURCE)
     monkeypatch.syspath_prepend(tmp_path)
-    forget()
+    forget("my_package")
     yield tmp_path
     monkeypatch.undo()
-    forget()
+    forget("my_package")
 
 
 def test_the_three_functions_of_the_page_are_a_method() -> None:

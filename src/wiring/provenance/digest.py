@@ -82,7 +82,7 @@ def escapes(stage: str) -> list[str]:
         point.module
         for group, loader in PLUGINS.items()
         if loader == stage
-        for point in entry_points(group=group)
+        for point in _entry_points(group)
         if _is_ours(point.module)
     }
     return OURS.closure([*STAGES[stage], *sorted(roots)]).escapes
