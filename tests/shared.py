@@ -43,11 +43,11 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None
 
 
 def pipeline_of(scale: str) -> str:
-    """The project's dvc.yaml, if this scale alone, in its first one's place, were published."""
+    """The project's dvc.yaml, if this scale alone, without audit, were published as its first."""
     content = yaml.safe_load((ROOT / "dvc.yaml").read_text())
     (variables,) = content["vars"]
     first = f"results/{variables['scales'][0]}/"
-    variables["scales"] = [scale]
+    variables |= {"scales": [scale], "audits": []}
     for kind in ("metrics", "plots"):
         content[kind] = [
             one

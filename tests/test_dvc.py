@@ -61,7 +61,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, place / name)
     (place / "dvc.yaml").write_text(pipeline_of(SCALE))
-    (stage,) = PIPELINE["stages"].values()
+    stage = PIPELINE["stages"]["study"]
     outs = [path.replace("${item}", SCALE) for out in stage["do"]["outs"] for path in out]
     for path in (place / name for name in [*stage["do"]["deps"], *outs]):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -46,6 +46,8 @@ PARTS = (
 SMOKE = load_scale(ROOT / "config/smoke.yaml")
 SEARCHES = SMOKE.searches()
 RESULTS = Path("results/smoke")
+PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+(PUBLISHED,) = PIPELINE["vars"]
 COMMANDS = {
     command
     for path in (ROOT / "workflow/rules").glob("*.smk")
@@ -622,21 +624,28 @@ def test_any_name_is_an_experiments(bare: Path) -> None:
 
 
 def test_dvc_asks_snakemake_and_names_no_code_of_its_own(bare: Path) -> None:
-    (stage,) = yaml.safe_load((bare / "dvc.yaml").read_text())["stages"].values()
+    stage = yaml.safe_load((bare / "dvc.yaml").read_text())["stages"]["study"]
     assert stage["do"]["cmd"][0] == "snakemake --config scale=${item}"
     assert stage["do"]["deps"] == ["src/wiring", "workflow"]
     assert stage["do"]["params"] == [{"config/${item}.yaml": None}]
 
 
-def test_dvc_records_every_result_of_snakemake(bare: Path) -> None:
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+def test_dvc_knows_which_published_scales_have_an_audit() -> None:
+    found = [name for name in PUBLISHED["scales"] if load_scale(ROOT / f"config/{name}.yaml").audit]
+    assert found == PUBLISHED["audits"] != []
+
+
+@pytest.mark.parametrize(
+    ("scale", "stages"), [("smoke", ["study"]), (PUBLISHED["audits"][0], ["study", "audit"])]
+)
+def test_dvc_records_every_result_of_snakemake(bare: Path, scale: str, stages: list[str]) -> None:
     outs = {
-        path.replace("${item}", "smoke")
-        for s in stages.values()
-        for o in s["do"]["outs"]
-        for path in o
+        path.replace("${item}", scale)
+        for stage in stages
+        for out in PIPELINE["stages"][stage]["do"]["outs"]
+        for path in out
     }
-    done = snakemake(bare, "--summary", "--config", "scale=smoke")
+    done = snakemake(bare, "--summary", "--config", f"scale={scale}")
     made = [line.split("\t")[0] for line in done.stdout.splitlines()[1:]]
     assert len(made) > 100
     for path in made:
@@ -644,12 +653,11 @@ def test_dvc_records_every_result_of_snakemake(bare: Path) -> None:
 
 
 def test_dvc_shows_every_published_scale() -> None:
-    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())
     plots = {
-        name for plot in pipeline["plots"] for name in ([plot] if isinstance(plot, str) else plot)
+        name for plot in PIPELINE["plots"] for name in ([plot] if isinstance(plot, str) else plot)
     }
-    for scale in pipeline["vars"][0]["scales"]:
-        assert f"results/{scale}/metrics" in pipeline["metrics"]
+    for scale in PUBLISHED["scales"]:
+        assert f"results/{scale}/metrics" in PIPELINE["metrics"]
         for part in ("overview.svg", "dose.svg", "series/none", "series/gap"):
             assert f"results/{scale}/{part}" in plots
 
