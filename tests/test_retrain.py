@@ -128,7 +128,9 @@ def test_a_search_without_a_free_edge_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_study_is_a_scale_file_of_networks_with_the_searches_budget(tmp_path: Path) -> None:
+    until = {"displacement": 0.1, "change": 0.01, "bound": 9}
     train = {"epochs": 7, "batch_size": 32, "followed_samples": 5}
+    train |= {"until": until, "curvature_every": 7}
     weights = {"lr": 0.05, "unsampled": "decay"}
     both = [finished(tmp_path, CELL, seed=s, train=train, weights=weights) for s in (0, 1)]
     # Of a bi-level search; alone no cell is trained by halves.
@@ -149,6 +151,7 @@ def test_the_study_is_a_scale_file_of_networks_with_the_searches_budget(tmp_path
         assert (search.space.cells, search.space.channels) == (2, 4)
         assert (search.train.epochs, search.train.batch_size) == (7, 32)
         assert (search.train.followed_samples, search.weights.lr) == (0, 0.05)
+        assert (search.train.until, search.train.curvature_every) == (None, 0)
     shorter, _ = study(ScaleConfig.model_validate(SCALE), both, "cells", epochs=3)
     write(shorter, tmp_path / "cells.yaml")
     assert {s.train.epochs for s in read_study(tmp_path / "cells.yaml").searches().values()} == {3}

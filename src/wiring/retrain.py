@@ -23,6 +23,8 @@ from wiring.trajectory import Trajectory
 from wiring.trajectory.export import selected
 
 SELECTED, RESTORED = "selected", "restored"
+OF_A_SEARCH = ("frozen_epochs", "followed_samples", "until", "curvature_every")
+"""Settings of training that ask for an alpha, or for what a search records."""
 Wiring = dict[Edge, str]
 """Every edge's op; `none`: there is no edge."""
 
@@ -46,7 +48,7 @@ def study(
         trajectories: finished searches of one of its experiments.
         name: what the study is called.
         randoms: random cells a search.
-        epochs: of each training; None: those of the search.
+        epochs: of each training; None: those that the search was planned for.
 
     Returns:
         The scale file, and a sentence for each search that is left out, since its cell is no
@@ -195,9 +197,7 @@ def _plain(space: SpaceConfig) -> dict[str, Any]:
 
 def _experiment(trajectory: Trajectory, variants: list[str], epochs: int | None) -> dict[str, Any]:
     config = trajectory.config
-    train = config.train.model_dump(
-        mode="json", exclude_defaults=True, exclude={"frozen_epochs", "followed_samples"}
-    )
+    train = config.train.model_dump(mode="json", exclude_defaults=True, exclude=set(OF_A_SEARCH))
     train["epochs"] = epochs or config.train.epochs
     common = {
         "space": {**_plain(config.space), "ops": _with_none(config.space.ops)},
