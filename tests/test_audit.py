@@ -53,7 +53,7 @@ from wiring.methods.gdas import GDAS
 from wiring.methods.protocol import Context
 from wiring.methods.settings import GDASSettings
 from wiring.report import audit_lines, write_audit
-from wiring.report.field import field, markdown
+from wiring.report.field import field
 from wiring.space import Candidates
 from wiring.trajectory import Trajectory
 
@@ -479,11 +479,35 @@ def test_the_page_says_what_and_why(study: tuple[ScaleConfig, Path]) -> None:
     assert audit_lines(scale, root)[3] == "dsnas: Does a bi-level search keep an edge? no"
 
 
+def of_both(scale: ScaleConfig) -> ScaleConfig:
+    """The same searches, as an audit of both methods."""
+    return scale.model_copy(update={"audit": AuditConfig(methods=("dsnas", "darts"))})
+
+
+def test_several_methods_answers_stand_side_by_side(study: tuple[ScaleConfig, Path]) -> None:
+    scale, root = study
+    write_audit(of_both(scale), root, root / "both.html")
+    page = (root / "both.html").read_text()
+    glance = unescape(page.partition('<section id="glance">')[2].partition("</section>")[0])
+    assert glance.count('scope="col"') == 5
+    said = {}
+    for row in glance.split("<tr>")[2:]:
+        (method,) = re.findall(r'<a href="#answers-(\w+)">', row)
+        said[method] = re.findall(r"<td>([^<]*)<small>([^<]*)</small></td>", row)
+    assert list(said) == ["dsnas", "darts"]
+    lines = audit_lines(of_both(scale), root)
+    for place, (word, _) in enumerate(said["dsnas"] + said["darts"]):
+        assert lines[place].endswith(f"? {word}")
+    assert said["dsnas"][3] == ("no", "1 no")
+    never_moved = [told for _, told in said["darts"]]
+    assert never_moved[1:] == [f"2 {NOTHING}", "2 no", f"1 {NOTHING}"]
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 @pytest.mark.parametrize("width", [1400, 390])
 def test_a_browser_cuts_nothing(study: tuple[ScaleConfig, Path], width: int) -> None:
     scale, root = study
-    write_audit(scale, root, root / "seen.html")
+    write_audit(of_both(scale), root, root / "seen.html")
     texts, wrong = looked_at(root / "seen.html", width)
     assert texts > 100
     assert wrong == []
@@ -517,12 +541,12 @@ def test_the_table_of_the_field(study: tuple[ScaleConfig, Path]) -> None:
     failed = table.rows["dsnas"][3]
     assert failed is not None
     assert (failed.verdict, failed.effect) == ("reproduced", 1)
-    lines = markdown(table).splitlines()
+    lines = tools_field.markdown(table).splitlines()
     assert len(lines) == 5
     assert all(line.count("|") == 8 for line in lines)
-    assert "1 (1 to 1), reproduced" in lines[2]
-    assert "reproduced" not in lines[3]
-    assert lines[3].count("unfinished") == sum(map(bool, table.rows["darts"]))
+    assert "● 1 (1 to 1)" in lines[2]
+    assert "●" not in lines[3]
+    assert lines[3].count("…") == sum(map(bool, table.rows["darts"]))
 
 
 # A whole one.
@@ -680,8 +704,8 @@ def test_readme_takes_the_table_of_the_field(
     assert (lines[0], lines[-1]) == ("above", "below")
     assert "old" not in lines
     assert lines[2].startswith("| method | P1 single digits-noisy | P2 single digits-noisy | P3")
-    assert lines[4].count("unfinished") == 3  # darts stands before dsnas
-    assert lines[5].endswith("| 1 (1 to 1), reproduced |")
+    assert lines[4].count("…") == 3  # darts stands before dsnas
+    assert lines[5].endswith("| ● 1 (1 to 1) |")
     assert tools_field.BEGIN in (ROOT / "README.md").read_text()
 
 

@@ -9,9 +9,11 @@ import re
 import sys
 from pathlib import Path
 
+from tools.verdicts import MARKS
+from wiring.claims.judge import Verdict
 from wiring.claims.judgement import read
 from wiring.dynamics import Dynamics
-from wiring.report.field import field, markdown
+from wiring.report.field import Field, field
 
 CLAIMS = ("P1", "P2", "P3")
 BEGIN, END = "<!-- field -->\n", "<!-- /field -->\n"
@@ -24,6 +26,23 @@ def table(results: Path) -> str:
     learning = searches[searches["alpha_learns"]]
     verdicts = read(*(home / "claims.json" for home in homes)).verdicts
     return markdown(field(verdicts, sorted(learning["method"].unique()), CLAIMS))
+
+
+def markdown(table: Field) -> str:
+    """The table for a page in Markdown: verdict's mark, effect and interval."""
+    heads = [" ".join(filter(None, column)) for column in table.columns]
+    lines = [f"| method | {' | '.join(heads)} |", f"| --- |{' --- |' * len(heads)}"]
+    for method, verdicts in table.rows.items():
+        lines.append(f"| {method} | {' | '.join(map(_cell, verdicts))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return ""
+    ends = (verdict.low, verdict.high)
+    interval = "" if None in ends else f" ({ends[0]:.2g} to {ends[1]:.2g})"
+    return f"{MARKS[verdict.verdict]} {verdict.effect:.2g}{interval}"
 
 
 def main(results: Path, page: Path) -> None:

@@ -58,26 +58,5 @@ def field(
     return Field(columns, rows)
 
 
-def markdown(table: Field) -> str:
-    """The table for a page in Markdown.
-
-    Args:
-        table: what was judged.
-    """
-    heads = [" ".join(filter(None, column)) for column in table.columns]
-    lines = [f"| method | {' | '.join(heads)} |", f"| --- |{' --- |' * len(heads)}"]
-    for method, verdicts in table.rows.items():
-        lines.append(f"| {method} | {' | '.join(map(_cell, verdicts))} |")
-    return "\n".join(lines) + "\n"
-
-
 def _column(verdict: Verdict) -> Column:
     return Column(verdict.claim, verdict.level, verdict.dataset, verdict.variant)
-
-
-def _cell(verdict: Verdict | None) -> str:
-    if verdict is None:
-        return ""
-    ends = (verdict.low, verdict.high)
-    interval = "" if None in ends else f" ({ends[0]:.2g} to {ends[1]:.2g})"
-    return f"{verdict.effect:.2g}{interval}, {verdict.verdict}"
