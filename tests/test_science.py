@@ -276,3 +276,27 @@ def test_what_takes_the_laws_place_for_a_pair(probability: float) -> None:
     draw = Draw(taken, ((1,),) * 5, unit=True)
     moved = -q[1] * DSNAS().gradient(alpha, candidates, draw, charged, Context())
     torch.testing.assert_close(moved[:, 0] - moved[:, 1], (2 * q[0] * q[1] * cost[1]).expand(5))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**16))
+def test_where_gates_do_not_compete_none_goes_where_it_started(seed: int) -> None:
+    """By Adam and its decay as a search has them, at any costs; the others' alphas change sign."""
+    space = SpaceConfig(nodes=2)
+    generator = torch.Generator().manual_seed(seed)
+    candidates = Candidates.of(space, torch.device("cpu"))
+    method = load_method("fairdarts")
+    start = 1e-3 * torch.randn(len(space.edges), len(space.ops), generator=generator).double()
+    alpha = start.clone().requires_grad_()
+    adam = torch.optim.Adam([alpha], lr=0.02, betas=(0.5, 0.999), weight_decay=1e-3)
+    none = space.ops.index("none")
+    for _ in range(40):
+        draw = method.draw(alpha, candidates, generator, Context())
+        cost = torch.randn(alpha.shape, generator=generator).double()
+        cost[:, none] = 0.0
+        alpha.grad = method.gradient(alpha, candidates, draw, cost, Context())
+        adam.step()
+        assert torch.equal(alpha[:, none].sign(), start[:, none].sign())
+    moved = alpha.detach().abs() - start.abs()
+    assert (moved[:, none] > 0.3).all()
+    assert (alpha.sign() != start.sign()).any()
