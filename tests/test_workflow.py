@@ -623,8 +623,8 @@ def test_any_name_is_an_experiments(bare: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_dvc_asks_snakemake_and_names_no_code_of_its_own(bare: Path) -> None:
-    stage = yaml.safe_load((bare / "dvc.yaml").read_text())["stages"]["study"]
+def test_dvc_asks_snakemake_and_names_no_code_of_its_own() -> None:
+    stage = PIPELINE["stages"]["study"]
     assert stage["do"]["cmd"][0] == "snakemake --config scale=${item}"
     assert stage["do"]["deps"] == ["src/wiring", "workflow"]
     assert stage["do"]["params"] == [{"config/${item}.yaml": None}]

@@ -23,7 +23,7 @@ from wiring.trajectory import Trajectory
 from wiring.trajectory.export import selected
 
 SELECTED, RESTORED = "selected", "restored"
-OF_A_SEARCH = ("frozen_epochs", "followed_samples", "until", "curvature_every")
+OF_A_SEARCH = {"frozen_epochs", "followed_samples", "until", "curvature_every"}
 """Settings of training that ask for an alpha, or for what a search records."""
 Wiring = dict[Edge, str]
 """Every edge's op; `none`: there is no edge."""
@@ -197,7 +197,7 @@ def _plain(space: SpaceConfig) -> dict[str, Any]:
 
 def _experiment(trajectory: Trajectory, variants: list[str], epochs: int | None) -> dict[str, Any]:
     config = trajectory.config
-    train = config.train.model_dump(mode="json", exclude_defaults=True, exclude=set(OF_A_SEARCH))
+    train = config.train.model_dump(mode="json", exclude_defaults=True, exclude=OF_A_SEARCH)
     train["epochs"] = epochs or config.train.epochs
     common = {
         "space": {**_plain(config.space), "ops": _with_none(config.space.ops)},
