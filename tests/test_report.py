@@ -26,10 +26,13 @@ from markupsafe import escape
 
 from tests import synthetic
 from tests.looks import looked_at
+from tools.blocks import fill
 from tools.browser import CHROMIUM
+from tools.contrasts import table as contrast_table
 from tools.findings import BLOCK, NOTHING, block
 from tools.findings import main as rewrite
 from wiring import explorer
+from wiring.claims.contrasts import Contrast
 from wiring.claims.judge import VERDICTS, Verdict, of_the_end
 from wiring.claims.judgement import read as read_claims
 from wiring.claims.judgement import write as write_claims
@@ -782,7 +785,43 @@ def test_a_brief_page_counts_what_the_sentences_name(study: Path, tmp_path: Path
             assert most.endswith(each.bound)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/results.md", "docs/results-cifar.md"])
+def test_a_page_takes_what_variants_change(tmp_path: Path) -> None:
+    same = {"experiment": "E7", "level": "single", "dataset": "digits", "baseline": "free"}
+    seeds = {"seeds": (0, 1), "values": (0.0, 0.0), "interval": "range", "note": ""}
+
+    def one(method: str, variant: str, statistic: str, *numbers: float | bool | None) -> Contrast:
+        effect, low, high, differs = numbers
+        found = {"effect": effect, "low": low, "high": high, "differs": differs}
+        names = {"method": method, "variant": variant, "statistic": statistic}
+        return Contrast(**same, **seeds, **names, **found)
+
+    told = contrast_table(
+        [
+            one("dsnas", "a", "width_gap", 0.25, 0.1, 0.4, True),
+            one("dsnas", "a", "depth", 9.0, 9.0, 9.0, True),  # has no column
+            one("dsnas", "b", "test_accuracy", -0.5, -1.0, 0.5, False),
+            one("darts", "b", "regrown", 0.5, 0.25, 0.75, None),
+            one("darts", "b", "edges_selected", 2.0, 2.0, 2.0, True),
+            one("darts", "b", "test_accuracy", 1.0, None, None, None),
+        ]
+    )
+    assert told.splitlines()[2:] == [
+        "| dsnas single digits a | **+0.250** (+0.100 to +0.400) |  |  |  |",
+        "| dsnas single digits b |  |  |  | -0.500 (-1.000 to +0.500) |",
+        "| darts single digits b |  | … +0.500 (+0.250 to +0.750) | **+2.000** | … +1.000 |",
+    ]
+    page = tmp_path / "page.md"
+    page.write_text("above\n<!-- contrasts -->\nold\n<!-- /contrasts -->\nbelow\n")
+    fill(page, "contrasts", told)
+    assert page.read_text() == f"above\n<!-- contrasts -->\n{told}<!-- /contrasts -->\nbelow\n"
+    with pytest.raises(SystemExit, match="has no <!-- field --> block"):
+        fill(page, "field", told)
+
+
+PAGES = ("results", "results-cifar", "results-methods", "results-protocols")
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}.md" for name in PAGES)])
 def test_a_page_tells_what_the_tool_wrote(page: str) -> None:
     (found,) = BLOCK.finditer((Path(__file__).parents[1] / page).read_text())
     assert found[0] == block(found[2])

@@ -658,7 +658,10 @@ def test_dvc_shows_every_published_scale() -> None:
     }
     for scale in PUBLISHED["scales"]:
         assert f"results/{scale}/metrics" in PIPELINE["metrics"]
-        for part in ("overview.svg", "dose.svg", "series/none", "series/gap"):
+        searches = load_scale(ROOT / f"config/{scale}.yaml").searches().values()
+        learns = any(search.alpha.lr for search in searches)
+        parts = ("overview.svg", "dose.svg", "series/gap", *(["series/none"] if learns else []))
+        for part in parts:
             assert f"results/{scale}/{part}" in plots
 
 
@@ -1016,6 +1019,34 @@ def test_publishing_drops_the_objects_of_former_results(published: Path, tmp_pat
     former.write_text("of a run before")
     ok(place, "make", "publish")
     assert {path for path in (place / "artifacts").rglob("*") if path.is_file()} == before
+
+
+def test_of_a_scale_the_pages_alone_can_be_published(published: Path, tmp_path: Path) -> None:
+    place = tmp_path / "project"
+    shutil.copytree(published, place, symlinks=True)
+    with (place / ".dvcignore").open("a") as file:
+        file.write("results/smoke/**/*.parquet\n")
+    ok(place, *GIT, "commit", "--all", "--quiet", "--message", "its pages")
+    ok(place, "make", "publish")
+    assert len(list((place / RESULTS).rglob("*.parquet"))) > 100
+    lend_environment(clone := cloned(place, tmp_path / "clone"))
+    assert list((clone / RESULTS).rglob("*.parquet")) == []
+    for page in PAGES:
+        for link in targets(clone / page) - {"../../runs.html"}:  # of the store at hand
+            assert ((clone / page).parent / link).is_file(), f"{page}: {link}"
+    assert planned(clone) == searching(*EXPERIMENTS) | {"_dataset": 1}
+    # A publication from there leaves it alone, whatever the code has become, unless it was changed.
+    for key in ("user.name", "user.email"):
+        ok(clone, "git", "config", key, "test@localhost")
+    with edited(clone / "src/wiring/patterns/growth.py", "RISE = 0.05", "RISE = 0.06"):
+        ok(clone, *GIT, "commit", "--all", "--quiet", "--message", "another code")
+        head = ok(clone, *GIT, "rev-parse", "HEAD")
+        ok(clone, "make", "publish")
+        assert ok(clone, *GIT, "rev-parse", "HEAD") == head
+        page = clone / RESULTS / "index.html"
+        page.chmod(0o644)
+        page.write_text(page.read_text() + "<p>mine")
+        assert "missing or stale" in run(clone, "make", "publish").stderr
 
 
 def test_publishing_moves_to_another_remote(published: Path, tmp_path: Path) -> None:

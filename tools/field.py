@@ -5,10 +5,10 @@ python -m tools.field results/methods README.md
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
+from tools.blocks import fill
 from tools.verdicts import MARKS
 from wiring.claims.judge import Verdict
 from wiring.claims.judgement import read
@@ -16,7 +16,6 @@ from wiring.dynamics import Dynamics
 from wiring.report.field import Field, field
 
 CLAIMS = ("P1", "P2", "P3")
-BEGIN, END = "<!-- field -->\n", "<!-- /field -->\n"
 
 
 def table(results: Path) -> str:
@@ -47,10 +46,7 @@ def _cell(verdict: Verdict | None) -> str:
 
 def main(results: Path, page: Path) -> None:
     """Rewrite what stands between the page's markers."""
-    content = table(results)
-    text = page.read_text(encoding="utf-8")
-    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
-    page.write_text(pattern.sub(lambda _: f"{BEGIN}{content}{END}", text), encoding="utf-8")
+    fill(page, "field", table(results))
 
 
 if __name__ == "__main__":

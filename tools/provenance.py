@@ -19,7 +19,8 @@ from typing import Any
 from snakemake.persistence import MetadataRecord
 from snakemake.persistence.file import FilePersistence
 
-RESULTS = Path("results")
+from tools.published import RESULTS
+
 NAME = "provenance.json"
 PASSING = ("checkpoints", "runs.html", NAME)
 """What in a scale's folder is no result of a rule; `runs.html` is of the store at hand."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from tools import provenance
-from tools.published import BIN, ask, need_clone, scales
+from tools.published import BIN, RESULTS, ask, md5_of, need_clone, recorded, scales, stages
 
 OWN = (".dvc/config", "dvc.lock", "artifacts")
 """What publishing itself changes."""
@@ -32,6 +32,21 @@ def snakemake(scale: str, *options: str) -> str:
     words = (str(BIN / "snakemake"), *options, "--config", f"scale={scale}")
     done = subprocess.run(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return done.stdout
+
+
+def left_as_published(scale: str) -> bool:
+    """Whether of a scale just what is published is here, unchanged, and that holds no table.
+
+    `.dvcignore` keeps the tables of some scales out. Without them nobody can say whether the pages
+    are stale, nor make them anew: they stay what they are, of the commit that published them.
+    """
+    home = RESULTS / scale
+    if not home.is_dir() or any(home.glob("experiments/**/*.parquet")):
+        return False
+    files = {path: md5 for path, md5 in recorded().items() if path.is_relative_to(home)}
+    return bool(files) and all(
+        path.is_file() and md5_of(path) == md5 for path, md5 in files.items()
+    )
 
 
 def check_results(scale: str) -> None:
@@ -73,17 +88,19 @@ def main(remote: str = "") -> None:
     need_clone("publish")
     check_tree()
     published = scales()
-    for scale in published:
+    made = [scale for scale in published if not left_as_published(scale)]
+    for scale in made:
         check_results(scale)
     if remote:
         ask("dvc", "remote", "modify", "store", "url", remote)
-    ask("dvc", "commit", "--force")
+    if made:  # of no stage means of all
+        ask("dvc", "commit", "--force", *(stage for scale in made for stage in stages(scale)))
     ask("dvc", "push")
     if ask("dvc", "config", "remote.store.url").strip() == str(Path("artifacts").resolve()):
         drop_former(Path("artifacts/files/md5"))
     ask("git", "add", "--", *(path for path in OWN if Path(path).exists()))
     if ask("git", "diff", "--cached", "--name-only"):
-        print(ask("git", "commit", "--message", f"Results: {' '.join(published)}"), end="")
+        print(ask("git", "commit", "--message", f"Results: {' '.join(made)}"), end="")
 
 
 if __name__ == "__main__":

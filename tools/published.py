@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,13 +11,39 @@ from pathlib import Path
 import yaml
 
 BIN = Path(sys.executable).parent
+RESULTS = Path("results")
 NEEDED = (".git", ".dvc/config", "dvc.yaml", "dvc.lock")
 
 
 def scales() -> list[str]:
     """The scales that dvc.yaml says are published."""
+    return list(_variables()["scales"])
+
+
+def stages(scale: str) -> list[str]:
+    """The stages of dvc.yaml that record a scale."""
+    return [f"study@{scale}", *([f"audit@{scale}"] if scale in _variables()["audits"] else [])]
+
+
+def _variables() -> dict[str, list[str]]:
     (variables,) = yaml.safe_load(Path("dvc.yaml").read_text())["vars"]
-    return list(variables["scales"])
+    return dict(variables)
+
+
+def recorded() -> dict[Path, str]:
+    """The published files, here or not, with their MD5; none if DVC cannot tell, and says why."""
+    words = ("list", ".", str(RESULTS), "--recursive", "--dvc-only", "--show-hash", "--json")
+    try:
+        listed = json.loads(ask("dvc", *words))
+    except subprocess.CalledProcessError:
+        return {}
+    return {RESULTS / one["path"]: one["md5"] for one in listed}
+
+
+def md5_of(path: Path) -> str:
+    """MD5 of a file, as DVC names it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def ask(*words: str) -> str:

@@ -8,8 +8,6 @@ DVC takes on trust what it fetches. A damaged file is named and removed, with it
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -18,25 +16,11 @@ from pathlib import Path
 import yaml
 
 from tools import provenance
-from tools.published import BIN, ask, need_clone, scales
+from tools.published import BIN, RESULTS, md5_of, need_clone, recorded, scales
 
-RESULTS, CACHE = Path("results"), Path(".dvc/cache/files/md5")
+CACHE = Path(".dvc/cache/files/md5")
 OLD = 946684800
 """A time, in 2000. Files come out of the cache in any order; all of one time, content counts."""
-
-
-def recorded() -> dict[Path, str]:
-    """The published files, here or not, with their MD5."""
-    listed = ask(
-        *("dvc", "list", ".", str(RESULTS), "--recursive", "--dvc-only", "--show-hash", "--json")
-    )
-    return {RESULTS / one["path"]: one["md5"] for one in json.loads(listed)}
-
-
-def md5_of(path: Path) -> str:
-    """MD5 of a file, as DVC names it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def drop_damaged(files: dict[Path, str]) -> int:
@@ -61,10 +45,7 @@ def main() -> None:
     if not yaml.safe_load(Path("dvc.lock").read_text())["stages"]:
         sys.exit("pull: this commit has no published results: `make reproduce` makes all anew")
     fetched = subprocess.run([BIN / "dvc", "pull"]).returncode == 0
-    try:
-        files = recorded()
-    except subprocess.CalledProcessError:
-        files = {}
+    files = recorded()
     if not fetched and not any(path.is_file() for path in files):
         sys.exit("pull: DVC could not fetch the results, for the reason above")
     damaged = drop_damaged(files)

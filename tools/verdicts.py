@@ -1,17 +1,17 @@
 """Put the verdict table of a scale's results into a page, between its two markers.
 
-python tools/verdicts.py results/embedded docs/results.md
+python -m tools.verdicts results/embedded docs/results.md
 """
 
 from __future__ import annotations
 
 import json
-import re
 import sys
 from pathlib import Path
 
+from tools.blocks import fill
+
 MARKS = {"reproduced": "●", "inconclusive": "◐", "not reproduced": "○", "unfinished": "…"}
-BEGIN, END = "<!-- verdicts -->\n", "<!-- /verdicts -->\n"
 
 
 def table(claims: dict) -> str:
@@ -33,10 +33,7 @@ def main(results: Path, page: Path) -> None:
     """Rewrite what stands between the page's markers."""
     found = [json.loads(path.read_text()) for path in results.glob("experiments/*/claims.json")]
     verdicts = [verdict for claims in found for verdict in claims["verdicts"]]
-    content = table({"claims": found[0]["claims"], "verdicts": verdicts})
-    text = page.read_text(encoding="utf-8")
-    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
-    page.write_text(pattern.sub(lambda _: f"{BEGIN}{content}{END}", text), encoding="utf-8")
+    fill(page, "verdicts", table({"claims": found[0]["claims"], "verdicts": verdicts}))
 
 
 if __name__ == "__main__":
