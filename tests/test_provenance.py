@@ -13,7 +13,6 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-import yaml
 from typer.testing import CliRunner
 
 from tests.code_edits import (
@@ -645,9 +644,3 @@ def test_the_command_refuses(
     done = CliRunner().invoke(app, ["provenance", *words])
     assert done.exit_code == 2
     assert says in done.output + caplog.text
-
-
-def test_dvc_watches_all_code() -> None:
-    """A stage of DVC is a scale; what of it is stale, Snakemake decides."""
-    stage = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["study"]
-    assert {"src/wiring", "workflow"} <= set(stage["do"]["deps"])

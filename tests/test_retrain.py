@@ -152,6 +152,11 @@ def test_the_study_is_a_scale_file_of_networks_with_the_searches_budget(tmp_path
         assert (search.train.epochs, search.train.batch_size) == (7, 32)
         assert (search.train.followed_samples, search.weights.lr) == (0, 0.05)
         assert (search.train.until, search.train.curvature_every) == (None, 0)
+    unnamed = tmp_path / "no name.yaml"
+    with pytest.raises(InputError) as refused:
+        write({**content, "scale": "no name"}, unnamed)
+    assert str(refused.value).startswith(f"{unnamed}: scale: ")
+    assert not unnamed.exists()
     shorter, _ = study(ScaleConfig.model_validate(SCALE), both, "cells", epochs=3)
     write(shorter, tmp_path / "cells.yaml")
     assert {s.train.epochs for s in read_study(tmp_path / "cells.yaml").searches().values()} == {3}

@@ -110,7 +110,10 @@ def write(content: dict[str, Any], out: Path) -> None:
             "# Written by `wiring retrain`: cells of finished searches, each trained alone.\n"
             + scale_text(content)
         )
-        read_study(path)
+        try:
+            read_study(path)
+        except InputError as error:  # of the file that stands in for it until it is whole
+            raise InputError(str(error).replace(str(path), str(out))) from None
 
 
 def cells_of(trajectory: Trajectory, randoms: int) -> dict[str, Wiring] | None:
