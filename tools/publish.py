@@ -100,7 +100,7 @@ def main(remote: str = "") -> None:
         drop_former(Path("artifacts/files/md5"))
     ask("git", "add", "--", *(path for path in OWN if Path(path).exists()))
     if ask("git", "diff", "--cached", "--name-only"):
-        print(ask("git", "commit", "--message", f"Results: {' '.join(made)}"), end="")
+        print(ask("git", "commit", "--message", f"Results: {' '.join(made or published)}"), end="")
 
 
 if __name__ == "__main__":
