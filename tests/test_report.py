@@ -818,7 +818,7 @@ def test_a_page_takes_what_variants_change(tmp_path: Path) -> None:
         fill(page, "field", told)
 
 
-PAGES = ("results", "results-cifar", "results-methods", "results-protocols")
+PAGES = ("results", "results-cifar", "results-full", "results-methods", "results-protocols")
 
 
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}.md" for name in PAGES)])
