@@ -2,9 +2,13 @@
 
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import chdir
+from contextlib import chdir, suppress
+from functools import wraps
 from pathlib import Path
+from sqlite3 import dbapi2
+from typing import Any
 
 import pytest
 
@@ -15,6 +19,31 @@ from wiring.config import RunConfig
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # As `wiring search` sets them.
 os.environ.update(RunConfig().environment)
+
+
+def _without_the_disk(connect: Any) -> Any:
+    """`connect` of SQLite, whose commits wait for no disk: tests outlive no loss of power.
+
+    MLflow commits row by row, and a disk takes milliseconds each time: to make an empty store four
+    seconds. What is killed loses nothing by it, only what loses its machine does.
+    """
+
+    @wraps(connect)
+    def connected(*words: Any, **more: Any) -> Any:
+        connection = connect(*words, **more)
+        patience = more.get("timeout", words[1] if len(words) > 1 else 5.0)
+        # It looks into the file. One that is locked or damaged is for the test to meet, as ever.
+        with suppress(sqlite3.Error):
+            connection.execute("PRAGMA busy_timeout = 0")
+            connection.execute("PRAGMA synchronous = OFF")
+        connection.execute(f"PRAGMA busy_timeout = {round(1000 * patience)}")
+        return connection
+
+    return connected
+
+
+# What SQLAlchemy asks, and so MLflow; forked processes inherit it, see `tests.warm`.
+dbapi2.connect = _without_the_disk(dbapi2.connect)
 
 
 @pytest.fixture(autouse=True)
