@@ -1,5 +1,6 @@
 """Settings of every test process."""
 
+import gc
 import logging
 import os
 import sqlite3
@@ -81,3 +82,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return FIRST.index(name) if name in FIRST else len(FIRST) + 1
 
     items.sort(key=turn)
+
+
+def pytest_collection_finish() -> None:
+    """Set apart what is there by now: else each search for garbage looks through all of it."""
+    gc.collect()
+    gc.freeze()
