@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -50,6 +51,7 @@ def _snakemake(
 ) -> None:
     for number, path in enumerate(said, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    gc.disable()  # it ends before there is garbage to speak of
     _become(cwd, variables)
     sys.path.insert(0, str(cwd))
     sys.argv[0] = "snakemake"

@@ -4,20 +4,30 @@ import gc
 
 import alembic.command
 import alembic.config  # noqa: F401
+import docutils.core
+import docutils.parsers.rst  # noqa: F401
 import jinja2  # noqa: F401
 import matplotlib.backends.backend_agg
-import matplotlib.backends.backend_svg  # noqa: F401
+import matplotlib.backends.backend_svg
+import matplotlib.figure  # noqa: F401
 import mlflow.store.db.utils
 import mlflow.store.tracking.sqlalchemy_store
 import mlflow.system_metrics.metrics  # noqa: F401
 import pandas as pd  # noqa: F401
-import PIL.Image  # noqa: F401
+import PIL.Image
+import pyarrow.pandas_compat  # noqa: F401
 import rich.console  # noqa: F401
 import scipy.optimize
 import scipy.stats  # noqa: F401
-import snakemake.cli  # noqa: F401
+import shellingham  # noqa: F401
+import smart_open  # noqa: F401
+import snakemake.cli
+import snakemake.profiles
+import snakemake.storage
 import sqlalchemy.dialects.sqlite  # noqa: F401
 import torch
+import typer.completion
+import typer.main  # noqa: F401
 
 import tests.conftest  # noqa: F401
 import wiring.job.run  # noqa: F401
@@ -60,4 +70,6 @@ def step() -> None:
 
 torch.set_num_threads(1)
 step()
+PIL.Image.init()  # which formats it reads and writes
+snakemake.cli.get_argument_parser()  # which plug-ins it has
 gc.freeze()  # else each fork looks through all of this for garbage
