@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.looks import Look, looking
 from tests.shared import once
 from wiring.config import RunConfig
 
@@ -68,6 +69,13 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
             MlflowClient(f"sqlite:///{place}/mlflow.db").search_experiments()
 
     return once(tmp_path_factory, "store", make) / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def looked_at() -> Iterator[Look]:
+    """What a browser finds wrong with a page."""
+    with looking() as look:
+        yield look
 
 
 FIRST, LAST = ("test_workflow", "test_survival"), "published"

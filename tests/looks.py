@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tools.browser import opened
+from tools.browser import Page, opened
 
+Look = Callable[[Path, int], tuple[int, list[str]]]
+"""Opens a page in a browser, with all that is folded unfolded.
+
+Args:
+    path: the page's file.
+    width: of the window, CSS pixels.
+
+Returns:
+    How many texts it shows; and what is wrong: cut, outside the page or upon each other, of too
+    little contrast, in a table that neither fits nor shows that it scrolls.
+"""
 CONTRAST = 4.5
 """The least contrast of text with what is behind it: WCAG 2, level AA."""
 LOOK = """(() => {
@@ -91,19 +104,19 @@ LOOK = """(() => {
 })()"""
 
 
-def looked_at(path: Path, width: int) -> tuple[int, list[str]]:
-    """Open a page in a browser, with all that is folded unfolded.
+@contextmanager
+def looking() -> Iterator[Look]:
+    """To look at pages one after the other, by one browser a width: to start one takes a second."""
+    pages: dict[int, Page] = {}
+    with ExitStack() as browsers:
 
-    Args:
-        path: the page's file.
-        width: of the window, CSS pixels.
+        def look(path: Path, width: int) -> tuple[int, list[str]]:
+            if width not in pages:
+                pages[width] = browsers.enter_context(opened(width, 1000))
+            page = pages[width]
+            page.go(path.resolve().as_uri())
+            page.until("document.readyState === 'complete'")
+            found = page.ask(LOOK.replace("LEAST", str(CONTRAST)))
+            return found["texts"], found["wrong"]
 
-    Returns:
-        How many texts it shows; and what is wrong: cut, outside the page or upon each other, of
-        too little contrast, in a table that neither fits nor shows that it scrolls.
-    """
-    with opened(width, 1000) as browser:
-        browser.go(path.resolve().as_uri())
-        browser.until("document.readyState === 'complete'")
-        found = browser.ask(LOOK.replace("LEAST", str(CONTRAST)))
-    return found["texts"], found["wrong"]
+        yield look

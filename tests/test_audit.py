@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tests import synthetic
-from tests.looks import looked_at
+from tests.looks import Look
 from tests.synthetic import fails, grows, stays, write_search
 from tests.terminals import Terminal
 from tools import field as tools_field
@@ -505,7 +505,9 @@ def test_several_methods_answers_stand_side_by_side(study: tuple[ScaleConfig, Pa
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 @pytest.mark.parametrize("width", [1400, 390])
-def test_a_browser_cuts_nothing(study: tuple[ScaleConfig, Path], width: int) -> None:
+def test_a_browser_cuts_nothing(
+    study: tuple[ScaleConfig, Path], looked_at: Look, width: int
+) -> None:
     scale, root = study
     write_audit(of_both(scale), root, root / "seen.html")
     texts, wrong = looked_at(root / "seen.html", width)

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from markupsafe import escape
 
 from tests import synthetic
-from tests.looks import looked_at
+from tests.looks import Look
 from tools.blocks import fill
 from tools.browser import CHROMIUM
 from tools.contrasts import table as contrast_table
@@ -184,7 +184,9 @@ def test_a_page_asks_nobody_for_anything(pages: dict[str, Page]) -> None:
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 @pytest.mark.parametrize("width", [1400, 390])
 @pytest.mark.parametrize("name", ["index.html", PAGE])
-def test_a_browser_cuts_nothing(pages: dict[str, Page], study: Path, name: str, width: int) -> None:
+def test_a_browser_cuts_nothing(
+    pages: dict[str, Page], study: Path, looked_at: Look, name: str, width: int
+) -> None:
     assert name in pages
     texts, wrong = looked_at(study / name, width)
     assert texts > 100
@@ -204,7 +206,9 @@ def test_a_browser_cuts_nothing(pages: dict[str, Page], study: Path, name: str, 
         ('<table style="table-layout: fixed; width: 9em"><td>' + "0" * 40 + "</table>", "its cell"),
     ],
 )
-def test_a_page_that_looks_wrong_is_found_out(tmp_path: Path, body: str, what: str) -> None:
+def test_a_page_that_looks_wrong_is_found_out(
+    tmp_path: Path, looked_at: Look, body: str, what: str
+) -> None:
     good = f"<!doctype html><meta charset=utf-8><title>x</title><p>fine</p><p>too</p>{body}"
     (tmp_path / "page.html").write_text(good)
     _, wrong = looked_at(tmp_path / "page.html", 400)

@@ -6,7 +6,6 @@ import base64
 import json
 import logging
 import math
-import multiprocessing
 import os
 import re
 import shutil
@@ -30,7 +29,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests import synthetic
-from tests.looks import looked_at
+from tests.forks import FORKS
+from tests.looks import Look
 from tests.ports import silent_port
 from tools.browser import CHROMIUM
 from wiring.config import OPS, SearchConfig, SpaceConfig
@@ -330,7 +330,10 @@ def test_replay_replaces_incomplete_runs_and_adds_no_second_one(project: Path) -
     ]
 
 
-def test_a_resumed_search_shows_every_row_once(project: Path) -> None:
+def test_a_resumed_search_shows_every_row_once(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracker, "FLUSH", 0.2)  # the killed one ends after its next look
     config, path = config_for(), write(project / "t", config_for())
     killed = Tracker(config, DATASET, "test")
     killed.start()
@@ -370,8 +373,7 @@ def track_one(folder: str, seed: int) -> None:
 
 def test_four_searches_side_by_side_lose_nothing(project: Path) -> None:
     init(["E1"], "test")
-    context = multiprocessing.get_context("spawn")
-    searches = [context.Process(target=track_one, args=(str(project), seed)) for seed in range(4)]
+    searches = [FORKS.Process(target=track_one, args=(str(project), seed)) for seed in range(4)]
     for search in searches:
         search.start()
     for search in searches:
@@ -664,7 +666,7 @@ def test_links_lead_to_the_runs_of_the_store_at_hand(project: Path) -> None:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 @pytest.mark.parametrize("width", [1400, 390])
-def test_a_browser_cuts_nothing_of_the_links(project: Path, width: int) -> None:
+def test_a_browser_cuts_nothing_of_the_links(project: Path, looked_at: Look, width: int) -> None:
     replay(write(project / "t", config_for()))
     results = project / "test"
     results.mkdir()
