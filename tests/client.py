@@ -1,4 +1,6 @@
-"""`wiring WORDS` by a server of forks: `python -IS client.py ADDRESS WORDS`; see `tests.forks`.
+"""`wiring WORDS` by a server of forks: `python -IS client.py ADDRESS wiring WORDS`; or `snakemake`.
+
+See `tests.forks`.
 
 With FIRST_FOR_REAL, a folder, the first use of each command is the real program's.
 """
@@ -9,7 +11,7 @@ import socket
 import sys
 from pathlib import Path
 
-address, words = sys.argv[1], sys.argv[2:]
+address, program, *words = sys.argv[1:]
 if first := os.environ.get("FIRST_FOR_REAL"):
     # `track init` is another command than `track figures`.
     name = "-".join(words[: 2 if words[0] == "track" else 1])
@@ -18,10 +20,10 @@ if first := os.environ.get("FIRST_FOR_REAL"):
     except FileExistsError:
         pass
     else:
-        os.execv(Path(sys.executable).with_name("wiring"), ["wiring", *words])
+        os.execv(Path(sys.executable).with_name(program), [program, *words])
 with socket.socket(socket.AF_UNIX) as server:
     server.connect(address)
     socket.send_fds(server, [b"."], [0, 1, 2])
-    server.sendall(json.dumps([words, str(Path.cwd()), dict(os.environ)]).encode() + b"\n")
+    server.sendall(json.dumps([program, words, str(Path.cwd()), dict(os.environ)]).encode() + b"\n")
     code = server.recv(1)
 sys.exit(code[0] if code else 137)  # no answer: it was killed

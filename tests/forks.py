@@ -77,18 +77,32 @@ def commands() -> Path:
 
     A rule's shell finds it there and starts it as it stands. It is killed with whom it works for.
     """
+    return _programs() / "bin"
+
+
+@cache
+def snakemakes() -> Path:
+    """The same, with a `snakemake` that is forked too."""
+    return _programs() / "both"
+
+
+@cache
+def _programs() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="wiring"))  # short: so is the longest name of a socket
-    address, program = folder / "socket", folder / "bin/wiring"
-    program.parent.mkdir()
-    words = [sys.executable, "-IS", str(CLIENT), str(address)]
-    program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
-    program.chmod(0o755)
+    address = folder / "socket"
+    for place, names in (("bin", ["wiring"]), ("both", ["wiring", "snakemake"])):
+        (folder / place).mkdir()
+        for name in names:
+            words = [sys.executable, "-IS", str(CLIENT), str(address), name]
+            program = folder / place / name
+            program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+            program.chmod(0o755)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(address))
         listener.listen(64)
         # A daemon: it ends with this process, however that ends.
         FORKS.Process(target=_serve, args=(listener, folder), daemon=True).start()
-    return program.parent
+    return folder
 
 
 def _serve(listener: socket.socket, folder: Path) -> None:
@@ -116,15 +130,21 @@ def _command(asking: socket.socket) -> int:
         os.dup2(file, number)
         os.close(file)
     lines = asking.makefile("rb")
-    words, cwd, variables = json.loads(lines.readline())
+    name, words, cwd, variables = json.loads(lines.readline())
     threading.Thread(target=_end_with, args=(lines.read,), daemon=True).start()
     code = 1
     try:
         _become(cwd, variables)
-        sys.argv[:] = ["wiring", *words]
-        from wiring.cli import app
+        sys.argv[:] = [name, *words]
+        if name == "snakemake":
+            gc.disable()
+            from snakemake.cli import main
 
-        app()
+            main()
+        else:
+            from wiring.cli import app
+
+            app()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:

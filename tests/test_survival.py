@@ -563,7 +563,7 @@ class Tracked:
 
 
 def test_a_server_that_dies_under_a_search_is_given_the_rest_later(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """MLflow's real server, killed; the search goes on, and replay completes the run."""
     from mlflow import MlflowClient
@@ -571,6 +571,7 @@ def test_a_server_that_dies_under_a_search_is_given_the_rest_later(
     from wiring.tracking import replay
 
     c, root = config(), tmp_path / "tracked"
+    shutil.copy2(empty_store, tmp_path / "server.db")
     with silent_port() as port:
         pass  # held no longer
     with mlflow_server(tmp_path / "server.db", port) as address:

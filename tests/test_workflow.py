@@ -695,10 +695,13 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("words", ELSEWHERE.values(), ids=ELSEWHERE)
-def test_it_is_run_from_anywhere(bare: Path, tmp_path: Path, words: list[str]) -> None:
+def test_it_is_run_from_anywhere(
+    bare: Path, tmp_path: Path, empty_store: Path, words: list[str]
+) -> None:
     """Scales, profile, conda file and captions are beside the Snakefile, results are not."""
     places = {"checkout": bare, "there": tmp_path / "there", "link": tmp_path / "link"}
     places["there"].mkdir()
+    shutil.copy2(empty_store, places["there"])
     places["link"].symlink_to(bare)
     options = [word.format(**places) for word in words]
     cwd = bare if "--directory" in words else places["there"]
@@ -714,11 +717,17 @@ def test_it_is_run_from_anywhere(bare: Path, tmp_path: Path, words: list[str]) -
     done = snakemake(cwd, *options, *words, code=bare)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (places["there"] / dataset).is_file()
+    with closing(sqlite3.connect(places["there"] / "mlflow.db")) as store:
+        assert store.execute("select 1 from experiments where name = 'smoke/E1'").fetchone()
     assert not (bare / "results").exists()
+    assert not (bare / "mlflow.db").exists()
 
 
-def test_another_workflow_uses_it_as_a_module(bare: Path, tmp_path: Path) -> None:
+def test_another_workflow_uses_it_as_a_module(
+    bare: Path, tmp_path: Path, empty_store: Path
+) -> None:
     """As the docs have it; one experiment is run, its page used, and handlers do their part."""
+    shutil.copy2(empty_store, tmp_path)
     text = (ROOT / "docs/scales.md").read_text()
     example = text[text.index("module wiring:") :].partition("```")[0]
     snakefile = '"wiring/workflow/Snakefile"'
@@ -760,12 +769,13 @@ def searched(place: Path, *experiments: str) -> dict[str, bytes]:
     return {name: (place / trajectory_of(name) / "manifest.json").read_bytes() for name in own}
 
 
-def test_a_killed_run_is_unlocked_and_goes_on(tmp_path: Path) -> None:
+def test_a_killed_run_is_unlocked_and_goes_on(tmp_path: Path, empty_store: Path) -> None:
     """SIGKILL to Snakemake and its searches, of which the first of a condition are finished.
 
     A lock is left, which the next run names; the finished searches are not run again.
     """
     place = copy(tmp_path / "project")
+    shutil.copy2(empty_store, place)
     words = [sys.executable, "-m", "snakemake", "E7", "--config", "scale=smoke", "--cores", "2"]
     running = subprocess.Popen(
         words,
@@ -864,21 +874,31 @@ def ok(place: Path, *words: str) -> str:
     return done.stdout
 
 
-def lend_environment(place: Path) -> None:
-    """Let `make` take this very environment for the one that it would set up."""
+def lend_environment(place: Path, *, forked: bool = True) -> None:
+    """Let `make` take this very environment for the one that it would set up.
+
+    Where it is `forked`, its Snakemake and its `wiring` are.
+    """
     (place / ".venv").mkdir()
-    for name in ("bin", "lib", "pyvenv.cfg"):
+    for name in ("lib", "pyvenv.cfg"):
         (place / ".venv" / name).symlink_to(Path(sys.prefix) / name)
+    programs = {path.name: path for path in (Path(sys.prefix) / "bin").iterdir()}
+    if forked:
+        programs |= {path.name: path for path in forks.snakemakes().iterdir()}
+    (place / ".venv/bin").mkdir()
+    for name, path in programs.items():
+        (place / ".venv/bin" / name).symlink_to(path)
     (place / ".venv/.installed").touch()
 
 
-def test_the_ui_is_reached_from_this_machine_only(tmp_path: Path) -> None:
+def test_the_ui_is_reached_from_this_machine_only(tmp_path: Path, empty_store: Path) -> None:
     """127.0.0.2 is this machine too: what listens on all addresses answers there."""
     place = tmp_path / "project"
     place.mkdir()
     for name in ("Makefile", *LOCKED):
         shutil.copy2(ROOT / name, place / name)
-    lend_environment(place)
+    shutil.copy2(empty_store, place)
+    lend_environment(place, forked=False)
     with silent_port() as port:
         pass  # held no longer
     server = subprocess.Popen(
@@ -905,7 +925,7 @@ def test_the_ui_is_reached_from_this_machine_only(tmp_path: Path) -> None:
 def cloned(published: Path, place: Path, *, link: str = "copy") -> Path:
     """A clone into which the results have been pulled, as `make pull` does it."""
     ok(published, *GIT, "clone", "--quiet", str(published), str(place))
-    ok(place, *DVC, "config", "--local", "cache.type", link)
+    (place / ".dvc/config.local").write_text(f"[cache]\n    type = {link}\n")
     ok(place, *DVC, "pull")
     for path in (place / RESULTS).rglob("*"):  # out of the cache in any order
         os.utime(path, (random.randrange(10**9, 2 * 10**9),) * 2)
@@ -928,12 +948,19 @@ def published(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ok(place, "git", "init", "--quiet")
         for key in ("user.name", "user.email"):
             ok(place, "git", "config", key, "test@localhost")
-        lend_environment(place)
+        lend_environment(place, forked=False)
         ok(place, *GIT, "add", "--all")
         ok(place, *GIT, "commit", "--quiet", "--message", "code")
         ok(place, "make", "publish")
 
     return once(tmp_path_factory, "published", make)
+
+
+def owned(published: Path, place: Path) -> Path:
+    """A copy of one's own of what is published; what `make` starts in it is forked."""
+    shutil.copytree(published, place, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
+    lend_environment(place)
+    return place
 
 
 def test_publishing_records_code_results_and_provenance_together(published: Path) -> None:
@@ -985,8 +1012,11 @@ def test_no_path_of_this_machine_is_published(made: Path, published: Path) -> No
         assert [name for name in names if name in content] == [], path
 
 
-def test_a_users_own_run_leaves_no_litter(published: Path, tmp_path: Path) -> None:
+def test_a_users_own_run_leaves_no_litter(
+    published: Path, tmp_path: Path, empty_store: Path
+) -> None:
     place = cloned(published, tmp_path / "clone")
+    shutil.copy2(empty_store, place)
     with edited(
         place / "config/smoke.yaml",
         "scale: smoke",
@@ -1011,8 +1041,7 @@ def test_without_git_a_sentence_says_what_works(tmp_path: Path, task: str) -> No
 
 
 def test_publishing_drops_the_objects_of_former_results(published: Path, tmp_path: Path) -> None:
-    place = tmp_path / "project"
-    shutil.copytree(published, place, symlinks=True)
+    place = owned(published, tmp_path / "project")
     before = {path for path in (place / "artifacts").rglob("*") if path.is_file()}
     former = place / "artifacts/files/md5/00/112233445566778899aabbccddeeff"
     former.parent.mkdir(exist_ok=True)
@@ -1022,8 +1051,7 @@ def test_publishing_drops_the_objects_of_former_results(published: Path, tmp_pat
 
 
 def test_of_a_scale_the_pages_alone_can_be_published(published: Path, tmp_path: Path) -> None:
-    place = tmp_path / "project"
-    shutil.copytree(published, place, symlinks=True)
+    place = owned(published, tmp_path / "project")
     with (place / ".dvcignore").open("a") as file:
         file.write("results/smoke/**/*.parquet\n")
     ok(place, *GIT, "commit", "--all", "--quiet", "--message", "its pages")
@@ -1050,8 +1078,7 @@ def test_of_a_scale_the_pages_alone_can_be_published(published: Path, tmp_path: 
 
 
 def test_publishing_moves_to_another_remote(published: Path, tmp_path: Path) -> None:
-    place, remote = tmp_path / "project", tmp_path / "remote"
-    shutil.copytree(published, place, symlinks=True)
+    place, remote = owned(published, tmp_path / "project"), tmp_path / "remote"
     ok(place, "make", "publish", f"REMOTE={remote}")
     assert len([path for path in remote.rglob("*") if path.is_file()]) > 100
     assert ok(place, *GIT, "status", "--porcelain") == ""
@@ -1072,8 +1099,7 @@ def test_publishing_moves_to_another_remote(published: Path, tmp_path: Path) -> 
     ],
 )
 def test_publishing_refuses(published: Path, tmp_path: Path, fault: str, says: str) -> None:
-    place = tmp_path / "project"
-    shutil.copytree(published, place, symlinks=True)
+    place = owned(published, tmp_path / "project")
     if fault == "tree":
         (place / "Snakefile").write_text((place / "Snakefile").read_text() + "\n")
     elif fault == "stale":
@@ -1131,10 +1157,13 @@ def test_a_pull_brings_every_byte_and_dvc_agrees(published: Path, tmp_path: Path
         assert shown[str(file.relative_to(published))]["data"] == known
 
 
-def test_mlflow_is_rebuilt_from_a_pull_once(published: Path, tmp_path: Path) -> None:
+def test_mlflow_is_rebuilt_from_a_pull_once(
+    published: Path, tmp_path: Path, empty_store: Path
+) -> None:
     from mlflow import MlflowClient
 
     clone = cloned(published, tmp_path / "clone")
+    shutil.copy2(empty_store, clone)
     folders = [str(clone / trajectory_of(name)) for name in SEARCHES]
     client = MlflowClient(f"sqlite:///{clone}/mlflow.db")
     for _ in range(2):
@@ -1155,8 +1184,7 @@ def test_mlflow_is_rebuilt_from_a_pull_once(published: Path, tmp_path: Path) -> 
 
 
 def test_dvc_tells_what_changed_between_two_commits(published: Path, tmp_path: Path) -> None:
-    place = tmp_path / "project"
-    shutil.copytree(published, place, symlinks=True)
+    place = owned(published, tmp_path / "project")
     config = place / "config/smoke.yaml"
     one = "title: Interventions\n    methods: [dsnas]\n    levels: [single]\n    " + SEEDS
     config.write_text(config.read_text().replace(one, one.replace("[0, 1]", "[0]")))
@@ -1185,8 +1213,7 @@ def test_dvc_tells_what_changed_between_two_commits(published: Path, tmp_path: P
 
 
 def test_a_damaged_artifact_is_named_and_made_again_alone(published: Path, tmp_path: Path) -> None:
-    place = tmp_path / "project"
-    shutil.copytree(published, place, symlinks=True)
+    place = owned(published, tmp_path / "project")
     name = first_of("E7")
     file = place / trajectory_of(name) / "windows.parquet"
     file.chmod(0o644)
