@@ -26,6 +26,7 @@ from markupsafe import escape
 
 from tests import synthetic
 from tests.looks import Look
+from tests.shared import once
 from tools.blocks import fill
 from tools.browser import CHROMIUM
 from tools.contrasts import table as contrast_table
@@ -102,8 +103,14 @@ COURSES = {"free": synthetic.grows, "cut": synthetic.fails}
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The results of a scale: trajectories, tables, claims and figures of eight conditions."""
-    root = tmp_path_factory.mktemp("study")
+    """The results of a scale: trajectories, tables, claims and figures of eight conditions.
+
+    And its pages. They are of all workers, so nobody may change them.
+    """
+    return once(tmp_path_factory, "report", make_study)
+
+
+def make_study(root: Path) -> None:
     home = root / HOME
     for search in scale().searches().values():
         synthetic.write_search(
@@ -118,7 +125,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for one in STUDY_WIDE:
         (root / one.file).write_text(SVG)
     explorer.write(sorted((home / "trajectories").iterdir()), home / "explorer.html")
-    return root
+    report(root, root / "index.html")
+    experiment(root, root / PAGE)
 
 
 def tables(root: Path) -> Dynamics:
@@ -151,12 +159,12 @@ def experiment(root: Path, out: Path, *, standalone: bool = False, **changes: ob
 
 @pytest.fixture(scope="module")
 def text(study: Path) -> str:
-    return report(study, study / "index.html")
+    return (study / "index.html").read_text()
 
 
 @pytest.fixture(scope="module")
 def page_text(study: Path) -> str:
-    return experiment(study, study / PAGE)
+    return (study / PAGE).read_text()
 
 
 @pytest.fixture(scope="module")
