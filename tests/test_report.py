@@ -830,7 +830,8 @@ def test_a_page_takes_what_variants_change(tmp_path: Path) -> None:
         fill(page, "field", told)
 
 
-PAGES = ("results", "results-cifar", "results-full", "results-methods", "results-protocols")
+KINDS = ("cifar", "full", "methods", "protocols", "wide")
+PAGES = ("results", *(f"results-{kind}" for kind in KINDS))
 
 
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}.md" for name in PAGES)])

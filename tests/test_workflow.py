@@ -665,24 +665,34 @@ def test_dvc_shows_every_published_scale() -> None:
             assert f"results/{scale}/{part}" in plots
 
 
-def test_pictures_of_others_are_not_published() -> None:
+def test_what_is_not_published_is_pictures_of_others_and_tables_of_some_scales() -> None:
     """Of a set that does not come with a package DVC tracks the manifest, and no pixels."""
     shipped = {"digits", "digit-pairs", "fashion"}
+    ignored = (ROOT / ".dvcignore").read_text()
+    of_pages = set(re.findall(r"^results/([\w-]+)/\*\*/\*\.parquet$", ignored, flags=re.MULTILINE))
+    assert of_pages < set(PUBLISHED["scales"])
     tracked, kept_out = [], []
     for file in (ROOT / "config").glob("*.yaml"):
         scale = load_scale(file)
+        results = Path("results", scale.scale)
         for name, dataset in scale.datasets.items():
-            folder = Path("results", scale.scale, "datasets", name)
+            folder = results / "datasets" / name
             tracked.append(folder / "manifest.json")
             parts = [folder / "train.parquet", folder / "test.parquet"]
-            (tracked if dataset.source in shipped else kept_out).extend(parts)
+            whole = dataset.source in shipped and scale.scale not in of_pages
+            (tracked if whole else kept_out).extend(parts)
+        for experiment in scale.experiments:
+            home = results / "experiments" / experiment
+            tracked += [home / "index.html", home / "trajectories/a/manifest.json"]
+            parts = [home / "tables/searches.parquet", home / "trajectories/a/windows.parquet"]
+            (kept_out if scale.scale in of_pages else tracked).extend(parts)
     words = [
         str(Path(sys.executable).parent / "dvc"),
         "check-ignore",
         *map(str, (*tracked, *kept_out)),
     ]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert kept_out
+    assert len(kept_out) > len(of_pages) > 0
     assert done.stdout.split() == list(map(str, kept_out))
 
 
