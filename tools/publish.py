@@ -34,19 +34,27 @@ def snakemake(scale: str, *options: str) -> str:
     return done.stdout
 
 
-def left_as_published(scale: str) -> bool:
-    """Whether of a scale just what is published is here, unchanged, and that holds no table.
+def left_as_published(published: list[str]) -> list[str]:
+    """Those of which just what is published is here, unchanged, and that holds no table.
 
     `.dvcignore` keeps the tables of some scales out. Without them nobody can say whether the pages
     are stale, nor make them anew: they stay what they are, of the commit that published them.
     """
-    home = RESULTS / scale
-    if not home.is_dir() or any(home.glob("experiments/**/*.parquet")):
-        return False
-    files = {path: md5 for path, md5 in recorded().items() if path.is_relative_to(home)}
-    return bool(files) and all(
-        path.is_file() and md5_of(path) == md5 for path, md5 in files.items()
-    )
+    homes = {scale: RESULTS / scale for scale in published}
+    bare = {
+        scale: home
+        for scale, home in homes.items()
+        if home.is_dir() and not any(home.glob("experiments/**/*.parquet"))
+    }
+    files = recorded() if bare else {}
+    own = {
+        scale: [path for path in files if path.is_relative_to(home)] for scale, home in bare.items()
+    }
+    return [
+        scale
+        for scale, paths in own.items()
+        if paths and all(path.is_file() and md5_of(path) == files[path] for path in paths)
+    ]
 
 
 def check_results(scale: str) -> None:
@@ -88,13 +96,14 @@ def main(remote: str = "") -> None:
     need_clone("publish")
     check_tree()
     published = scales()
-    made = [scale for scale in published if not left_as_published(scale)]
+    left = left_as_published(published)
+    made = [scale for scale in published if scale not in left]
     for scale in made:
         check_results(scale)
     if remote:
         ask("dvc", "remote", "modify", "store", "url", remote)
     if made:  # of no stage means of all
-        ask("dvc", "commit", "--force", *(stage for scale in made for stage in stages(scale)))
+        ask("dvc", "commit", "--force", *stages(made))
     ask("dvc", "push")
     if ask("dvc", "config", "remote.store.url").strip() == str(Path("artifacts").resolve()):
         drop_former(Path("artifacts/files/md5"))

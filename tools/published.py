@@ -20,9 +20,10 @@ def scales() -> list[str]:
     return list(_variables()["scales"])
 
 
-def stages(scale: str) -> list[str]:
-    """The stages of dvc.yaml that record a scale."""
-    return [f"study@{scale}", *([f"audit@{scale}"] if scale in _variables()["audits"] else [])]
+def stages(named: list[str]) -> list[str]:
+    """The stages of dvc.yaml that record these scales."""
+    audits = [scale for scale in _variables()["audits"] if scale in named]
+    return [*(f"study@{scale}" for scale in named), *(f"audit@{scale}" for scale in audits)]
 
 
 def _variables() -> dict[str, list[str]]:
