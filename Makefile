@@ -111,8 +111,8 @@ ui: env ## Browse the runs in MLflow (MLFLOW_TRACKING_URI=sqlite:///mlflow.db PO
 	@$(RUN) MLFLOW_BACKEND_STORE_URI="$(MLFLOW_TRACKING_URI)" MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
 		mlflow server --app-name wiring --workers 1 --host 127.0.0.1 --port "$(PORT)"
 
-pull: env ## Fetch the published results
-	$(RUN) python -m tools.pull
+pull: env ## Fetch the published results (SCALE=embedded for those of one)
+	$(RUN) python -m tools.pull $(SCALE)
 
 publish: env ## Record finished results in DVC and git, and push them (REMOTE=s3://...)
 	$(RUN) python -m tools.publish $(REMOTE)

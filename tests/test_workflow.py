@@ -1089,6 +1089,69 @@ def test_of_a_scale_the_pages_alone_can_be_published(published: Path, tmp_path: 
         assert "missing or stale" in run(clone, "make", "publish").stderr
 
 
+def with_a_second_scale(published: Path, place: Path) -> Path:
+    """A repository that publishes two scales, of which one is small, as a server offers it."""
+    owned(published, place)
+    pipeline = yaml.safe_load((place / "dvc.yaml").read_text())
+    pipeline["vars"][0]["scales"].append("small")
+    (place / "dvc.yaml").write_text(yaml.safe_dump(pipeline))
+    shutil.copy2(place / "config/smoke.yaml", place / "config/small.yaml")
+    for folder in ("datasets", "experiments", "metrics", "series"):
+        (place / "results/small" / folder).mkdir(parents=True)
+        (place / "results/small" / folder / "one.json").write_text(json.dumps(folder))
+    for name in ("overview.svg", "dose.svg", "index.html"):
+        (place / "results/small" / name).write_text(name)
+    (place / "results/small/provenance.json").write_text("[]")
+    ok(place, *DVC, "commit", "--force", "study@small")
+    ok(place, *DVC, "push")
+    ok(place, *GIT, "add", "--all")
+    ok(place, *GIT, "commit", "--quiet", "--message", "two scales")
+    ok(place, *GIT, "config", "uploadpack.allowFilter", "true")
+    return place
+
+
+def test_a_light_clone_has_no_result_but_those_that_are_pulled(
+    published: Path, tmp_path: Path
+) -> None:
+    """As docs/dvc-mlflow.md tells it."""
+    place = with_a_second_scale(published, tmp_path / "project")
+    clone = tmp_path / "clone"
+    words = ("--quiet", "--filter=blob:none", "--no-checkout", place.as_uri(), str(clone))
+    ok(tmp_path, *GIT, "clone", *words)
+    ok(clone, *GIT, "sparse-checkout", "set", "--no-cone", "/*", "!/artifacts/")
+    ok(clone, *GIT, "checkout", "--quiet", ok(place, *GIT, "branch", "--show-current").strip())
+    lend_environment(clone)
+    assert not (clone / "artifacts").exists()
+    objects = ok(clone, *GIT, "rev-list", "--objects", "--missing=print", "HEAD")
+    assert objects.count("\n?") > 100, "objects of results came with the clone"
+
+    assert "no scale 'nosuch' is published, but smoke, small" in (
+        run(clone, "make", "pull", "SCALE=nosuch").stderr
+    )
+    assert "8 files checked" in ok(clone, "make", "pull", "SCALE=small")
+    assert [path.name for path in (clone / "results").iterdir()] == ["small"]
+    assert len([path for path in (clone / "artifacts").rglob("*") if path.is_file()]) == 12
+    assert "git sparse-checkout disable" in run(clone, "make", "publish").stderr
+
+    ok(clone, "make", "pull")
+    assert planned(clone) == NOTHING
+    assert ok(clone, *GIT, "status", "--porcelain") == ""
+    assert ok(clone, *GIT, "sparse-checkout", "disable") == ""
+    assert ok(clone, *GIT, "status", "--porcelain") == ""
+
+
+def test_a_checkout_that_is_sparse_by_folders_is_told_what_to_add(
+    published: Path, tmp_path: Path
+) -> None:
+    clone = tmp_path / "clone"
+    ok(tmp_path, *GIT, "clone", "--quiet", "--sparse", str(published), str(clone))
+    ok(clone, *GIT, "sparse-checkout", "set", "--cone", ".dvc", "config", "src", "tools")
+    said = run(clone, sys.executable, "-m", "tools.pull").stderr
+    assert "`git sparse-checkout add artifacts`, then pull" in said
+    ok(clone, *GIT, "sparse-checkout", "add", "artifacts")
+    assert "checked" in ok(clone, sys.executable, "-m", "tools.pull")
+
+
 def test_publishing_moves_to_another_remote(published: Path, tmp_path: Path) -> None:
     place, remote = owned(published, tmp_path / "project"), tmp_path / "remote"
     ok(place, "make", "publish", f"REMOTE={remote}")

@@ -7,15 +7,25 @@ What is published is what this very code makes, whole, and no more than it.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
-import yaml
-
 from tools import provenance
-from tools.published import BIN, RESULTS, ask, md5_of, need_clone, recorded, scales, stages
+from tools.published import (
+    BIN,
+    RESULTS,
+    STORE,
+    ask,
+    inside,
+    md5_of,
+    need_clone,
+    outputs,
+    recorded,
+    scales,
+    stages,
+    switched_on,
+)
 
 OWN = (".dvc/config", "dvc.lock", "artifacts")
 """What publishing itself changes."""
@@ -82,10 +92,8 @@ def drop_former(store: Path) -> None:
     Args:
         store: a folder of objects by their MD5, as DVC lays it out.
     """
-    stages = yaml.safe_load(Path("dvc.lock").read_text())["stages"].values()
-    known = {one["md5"] for stage in stages for one in stage["outs"]}
-    for folder in [md5 for md5 in known if md5.endswith(".dir")]:
-        known |= {one["md5"] for one in json.loads((store / folder[:2] / folder[2:]).read_text())}
+    known = outputs(scales())
+    known += inside(store, known)
     for path in store.glob("*/*"):
         if path.parent.name + path.name not in known:
             path.unlink()
@@ -94,6 +102,8 @@ def drop_former(store: Path) -> None:
 def main(remote: str = "") -> None:
     """Exit with 1 and a sentence if something may not be published; nothing is then recorded."""
     need_clone("publish")
+    if switched_on("core.sparseCheckout"):
+        sys.exit("publish: this checkout is sparse: `git sparse-checkout disable` first")
     check_tree()
     published = scales()
     left = left_as_published(published)
@@ -106,7 +116,7 @@ def main(remote: str = "") -> None:
         ask("dvc", "commit", "--force", *stages(made))
     ask("dvc", "push")
     if ask("dvc", "config", "remote.store.url").strip() == str(Path("artifacts").resolve()):
-        drop_former(Path("artifacts/files/md5"))
+        drop_former(STORE)
     ask("git", "add", "--", *(path for path in OWN if Path(path).exists()))
     if ask("git", "diff", "--cached", "--name-only"):
         print(ask("git", "commit", "--message", f"Results: {' '.join(made or published)}"), end="")

@@ -12,6 +12,8 @@ import yaml
 
 BIN = Path(sys.executable).parent
 RESULTS = Path("results")
+STORE = Path("artifacts/files/md5")
+"""Where DVC keeps objects while the remote is a folder of the repository."""
 NEEDED = (".git", ".dvc/config", "dvc.yaml", "dvc.lock")
 
 
@@ -31,14 +33,39 @@ def _variables() -> dict[str, list[str]]:
     return dict(variables)
 
 
-def recorded() -> dict[Path, str]:
-    """The published files, here or not, with their MD5; none if DVC cannot tell, and says why."""
-    words = ("list", ".", str(RESULTS), "--recursive", "--dvc-only", "--show-hash", "--json")
+def outputs(named: list[str]) -> list[str]:
+    """MD5 of what dvc.lock records of these scales: files, and folders (`.dir`), as listings."""
+    lock = yaml.safe_load(Path("dvc.lock").read_text())["stages"]
+    return [one["md5"] for stage in stages(named) if stage in lock for one in lock[stage]["outs"]]
+
+
+def inside(store: Path, md5s: list[str]) -> list[str]:
+    """MD5 of the files in all folders (`.dir`) among outputs, by their listings in a store."""
+    folders = [md5 for md5 in md5s if md5.endswith(".dir")]
+    return [one["md5"] for md5 in folders for one in json.loads(at(store, md5).read_text())]
+
+
+def at(store: Path, md5: str) -> Path:
+    """Where DVC keeps an object in a folder of them."""
+    return store / md5[:2] / md5[2:]
+
+
+def recorded(home: Path = RESULTS) -> dict[Path, str]:
+    """The published files in a folder, here or not, with their MD5.
+
+    None if DVC cannot tell, and says why.
+    """
+    words = ("list", ".", str(home), "--recursive", "--dvc-only", "--show-hash", "--json")
     try:
         listed = json.loads(ask("dvc", *words))
     except subprocess.CalledProcessError:
         return {}
-    return {RESULTS / one["path"]: one["md5"] for one in listed}
+    return {home / one["path"]: one["md5"] for one in listed}
+
+
+def switched_on(name: str) -> bool:
+    """Whether a switch of git's is on in this clone."""
+    return ask("git", "config", "--type", "bool", "--default", "false", name).strip() == "true"
 
 
 def md5_of(path: Path) -> str:

@@ -3,7 +3,7 @@
 DVC takes on trust what it fetches. A damaged file is named and removed, with its cached copy:
 `snakemake` makes just that one again.
 
-    python -m tools.pull
+    python -m tools.pull [SCALE ...]      without one: of all that are published
 """
 
 from __future__ import annotations
@@ -13,10 +13,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-import yaml
-
 from tools import provenance
-from tools.published import BIN, RESULTS, md5_of, need_clone, recorded, scales
+from tools.published import (
+    BIN,
+    RESULTS,
+    STORE,
+    ask,
+    at,
+    inside,
+    md5_of,
+    need_clone,
+    outputs,
+    recorded,
+    scales,
+    stages,
+    switched_on,
+)
 
 CACHE = Path(".dvc/cache/files/md5")
 OLD = 946684800
@@ -35,30 +47,65 @@ def drop_damaged(files: dict[Path, str]) -> int:
         found = "removed" if path.is_file() else "damaged or missing where it is kept"
         print(f"{path}: not what was published (MD5 {md5}): {found}")
         path.unlink(missing_ok=True)
-        (CACHE / md5[:2] / md5[2:]).unlink(missing_ok=True)
+        at(CACHE, md5).unlink(missing_ok=True)
     return len(damaged)
 
 
-def main() -> None:
+def left_out() -> bool:
+    """Whether git keeps objects of the store out of this checkout, since it is a sparse one."""
+    listed = ask("git", "ls-files", "-t", "--", str(STORE))
+    return any(line.startswith("S ") for line in listed.splitlines())
+
+
+def let_in(objects: list[str]) -> None:
+    """Let git bring these objects of the store into a sparse checkout.
+
+    In a partial clone that fetches them at once; `git restore` would, one by one.
+    """
+    if switched_on("core.sparseCheckoutCone"):
+        sys.exit(
+            "pull: this checkout is sparse by whole folders, without `artifacts`: "
+            "`git sparse-checkout add artifacts`, then pull"
+        )
+    patterns = "".join(f"/{at(STORE, md5)}\n" for md5 in objects)
+    words = ("git", "sparse-checkout", "add", "--stdin")
+    subprocess.run(words, input=patterns, text=True, check=True)
+
+
+def main(*named: str) -> None:
     """Exit with 1, and a sentence for each damaged file, if there is one."""
     need_clone("pull")
-    if not yaml.safe_load(Path("dvc.lock").read_text())["stages"]:
-        sys.exit("pull: this commit has no published results: `make reproduce` makes all anew")
-    fetched = subprocess.run([BIN / "dvc", "pull"]).returncode == 0
-    files = recorded()
-    if not fetched and not any(path.is_file() for path in files):
+    known = scales()
+    for name in named:
+        if name not in known:
+            sys.exit(f"pull: no scale {name!r} is published, but {', '.join(known)}")
+    wanted = list(named) or known
+    found = outputs(wanted)
+    if not found:
+        of = f"no published results of {', '.join(named)}" if named else "no published results"
+        sys.exit(f"pull: this commit has {of}: `make reproduce` makes all anew")
+    if left_out():
+        let_in(found)
+        let_in(inside(STORE, found))
+    fetched = subprocess.run([BIN / "dvc", "pull", *(stages(wanted) if named else ())]).returncode
+    homes = [RESULTS / scale for scale in named] or [RESULTS]
+    files = {path: md5 for home in homes for path, md5 in recorded(home).items()}
+    if fetched and not any(path.is_file() for path in files):
         sys.exit("pull: DVC could not fetch the results, for the reason above")
     damaged = drop_damaged(files)
     for path in files:
         os.utime(path, (OLD, OLD))
         os.utime(path, (OLD, OLD), follow_symlinks=False)  # a link has a time of its own
-    for scale in scales():
+    for scale in wanted:
         if RESULTS / scale / provenance.NAME in files:
             provenance.restore(scale, files)
-    if damaged or not fetched:
+    if damaged or fetched:
         sys.exit("pull: run `snakemake` to make again what is not there")
     print(f"pull: {len(files)} files checked")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main(*sys.argv[1:])
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"pull: {' '.join(error.cmd)} failed, for the reason above")
