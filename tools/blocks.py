@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
@@ -14,3 +15,9 @@ def fill(page: Path, name: str, content: str) -> None:
     if not count:
         raise SystemExit(f"{page}: has no <!-- {name} --> block")
     page.write_text(text, encoding="utf-8")
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, alignment: str = "---") -> str:
+    """A table in Markdown; `alignment` is that of all columns but the first."""
+    lines = [heads, ["---", *[alignment] * (len(heads) - 1)], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tools.blocks import fill
+from tools import blocks
 from wiring.claims.contrasts import Contrast
 from wiring.claims.judgement import read
 
 COLUMNS = {
-    "width_gap": "P(none), intermediate less input",
+    "width_gap": "P(none), intermediate less input, mean over the search",
     "regrown": "dropped and come back",
     "edges_selected": "edges selected",
     "test_accuracy": "test accuracy",
@@ -27,13 +27,10 @@ def table(contrasts: list[Contrast]) -> str:
     for one in contrasts:
         row = rows.setdefault(f"{one.method} {one.level} {one.dataset} {one.variant}", {})
         row[one.statistic] = cell(one)
-    lines = [
-        f"| variant, less the baseline | {' | '.join(COLUMNS.values())} |",
-        f"| --- |{' --- |' * len(COLUMNS)}",
-    ]
-    for words, cells in rows.items():
-        lines.append(f"| {words} | {' | '.join(cells.get(name, '') for name in COLUMNS)} |")
-    return "\n".join(lines) + "\n"
+    return blocks.table(
+        ["variant, less the baseline", *COLUMNS.values()],
+        [[words, *(cells.get(name, "") for name in COLUMNS)] for words, cells in rows.items()],
+    )
 
 
 def cell(one: Contrast) -> str:
@@ -48,7 +45,7 @@ def cell(one: Contrast) -> str:
 def main(results: Path, page: Path) -> None:
     """Rewrite what stands between the page's markers."""
     claims = sorted(results.glob("experiments/*/claims.json"))
-    fill(page, "contrasts", table(read(*claims).contrasts))
+    blocks.fill(page, "contrasts", table(read(*claims).contrasts))
 
 
 if __name__ == "__main__":

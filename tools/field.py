@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tools.blocks import fill
+from tools import blocks
 from tools.verdicts import MARKS
 from wiring.claims.judge import Verdict
 from wiring.claims.judgement import read
@@ -30,10 +30,8 @@ def table(results: Path) -> str:
 def markdown(table: Field) -> str:
     """The table for a page in Markdown: verdict's mark, effect and interval."""
     heads = [" ".join(filter(None, column)) for column in table.columns]
-    lines = [f"| method | {' | '.join(heads)} |", f"| --- |{' --- |' * len(heads)}"]
-    for method, verdicts in table.rows.items():
-        lines.append(f"| {method} | {' | '.join(map(_cell, verdicts))} |")
-    return "\n".join(lines) + "\n"
+    rows = [[method, *map(_cell, verdicts)] for method, verdicts in table.rows.items()]
+    return blocks.table(["method", *heads], rows)
 
 
 def _cell(verdict: Verdict | None) -> str:
@@ -46,7 +44,7 @@ def _cell(verdict: Verdict | None) -> str:
 
 def main(results: Path, page: Path) -> None:
     """Rewrite what stands between the page's markers."""
-    fill(page, "field", table(results))
+    blocks.fill(page, "field", table(results))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from tools import blocks
 from wiring.claims.judgement import read
 from wiring.dynamics import Dynamics
 from wiring.report.story import NOWHERE, RULE, Finding, Share, findings, number, place
@@ -39,18 +40,16 @@ def content(results: Path, brief: bool) -> str:
 
 def table(told: list[Finding]) -> str:
     """A row a pattern: conditions are counted, and only the one that shows it most is named."""
-    rows = [
-        "| asked | conditions that have its cause | all others | the most; asked for |",
-        "| --- | --- | --- | --- |",
-    ]
+    rows = []
     for each in told:
         most = NOWHERE
         if each.strongest is not None:
             most = f"{number(each.strongest.effect)} in {place(each.strongest)}; {each.bound}"
         there = counted(share for share in each.where if share.cause == "reproduced")
         elsewhere = counted(share for share in each.where if share.cause != "reproduced")
-        rows.append(f"| {each.title} | {there} | {elsewhere} | {most} |")
-    return "\n".join(rows) + "\n"
+        rows.append((each.title, there, elsewhere, most))
+    heads = ("asked", "conditions that have its cause", "all others", "the most; asked for")
+    return blocks.table(heads, rows)
 
 
 def counted(shares: Iterable[Share]) -> str:
@@ -76,17 +75,13 @@ def numbers(results: Path) -> str:
     tables = sorted(results.glob("experiments/*/tables"))
     searches = Dynamics.read(*tables, tables=("searches",)).searches
     searches = searches[searches["alpha_learns"] & ~searches["intervened"]]
-    lines = [
-        "Shares of the free edges, and probabilities, means over seeds:",
-        "",
-        f"| condition (seeds) | {' | '.join(COLUMNS)} |",
-        f"| --- |{' :-: |' * len(COLUMNS)}",
-    ]
+    rows = []
     for condition, seeds in searches.groupby("condition"):
         means = [number(round(seeds[name].mean(), 2)) for name in COLUMNS.values()]
         words = str(condition).replace("_", " ")
-        lines.append(f"| {words} ({len(seeds)}) | {' | '.join(means)} |")
-    return "\n".join(lines) + "\n"
+        rows.append([f"{words} ({len(seeds)})", *means])
+    shown = blocks.table(["condition (seeds)", *COLUMNS], rows, alignment=":-:")
+    return f"Shares of the free edges, and probabilities, means over seeds:\n\n{shown}"
 
 
 def main(results: Path, page: Path, *, brief: bool = False) -> None:

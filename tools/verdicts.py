@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from tools.blocks import fill
+from tools import blocks
 
 MARKS = {"reproduced": "●", "inconclusive": "◐", "not reproduced": "○", "unfinished": "…"}
 
@@ -21,19 +21,18 @@ def table(claims: dict) -> str:
     for row in claims["verdicts"]:
         cells = found.setdefault(row["condition"], {})
         cells[row["claim"]] = cells.get(row["claim"], "") + MARKS[row["verdict"]]
-    lines = [f"| condition | {' | '.join(names)} |", f"| --- |{' :-: |' * len(names)}"]
-    for condition in sorted(found):
-        cells = [found[condition].get(name, "") for name in names]
-        words = condition.replace("_", " ")
-        lines.append(f"| {words} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    rows = [
+        [condition.replace("_", " "), *(found[condition].get(name, "") for name in names)]
+        for condition in sorted(found)
+    ]
+    return blocks.table(["condition", *names], rows, alignment=":-:")
 
 
 def main(results: Path, page: Path) -> None:
     """Rewrite what stands between the page's markers."""
     found = [json.loads(path.read_text()) for path in results.glob("experiments/*/claims.json")]
     verdicts = [verdict for claims in found for verdict in claims["verdicts"]]
-    fill(page, "verdicts", table({"claims": found[0]["claims"], "verdicts": verdicts}))
+    blocks.fill(page, "verdicts", table({"claims": found[0]["claims"], "verdicts": verdicts}))
 
 
 if __name__ == "__main__":
