@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import shutil
 import signal
@@ -711,6 +712,14 @@ def test_a_checkpoint_of_other_settings_is_there_for_who_goes_back(
     run(long, "test", data, tmp_path / "b", tmp_path / "c")
     assert f"{made}: made with another config: kept aside" in caplog.text
     assert (tmp_path / "c" / checkpoint.ASIDE / made.name).is_file()
+    (own,) = (tmp_path / "c").glob("*.pt")
+    with caplog.at_level(logging.INFO, logger="wiring"):
+        run(short, "test", data, tmp_path / "again", tmp_path / "c")
+    assert "taken up again" in caplog.text
+    assert "resumed after epoch 2" in caplog.text
+    files = [Trajectory.read(tmp_path / name).manifest["files"] for name in ("a", "again")]
+    assert files[0] == files[1]
+    assert {path.name for path in (tmp_path / "c" / checkpoint.ASIDE).iterdir()} == {own.name}
 
 
 @pytest.mark.parametrize("size", ["small", "large"])

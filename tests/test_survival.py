@@ -277,6 +277,7 @@ def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Trajectory:
         pytest.param([signal.SIGINT], id="SIGINT"),
         pytest.param([signal.SIGTERM] * 3, id="SIGTERM"),
         pytest.param([signal.SIGINT, signal.SIGTERM], id="both"),
+        pytest.param([signal.SIGHUP] * 2, id="a closed terminal"),
     ],
 )
 def test_asked_to_stop_it_goes_on_from_there_to_the_same_bytes(

@@ -319,11 +319,27 @@ def put(column: str, row: int, value: Any) -> Any:
     return change
 
 
+def nothing(column: str) -> Any:
+    """A change of one value in an array to null."""
+
+    def change(table: pa.Table) -> pa.Table:
+        field = table.schema.field(column)
+        values = table[column].to_pylist()
+        values[1] = [None, *values[1][1:]]
+        place = table.schema.get_field_index(column)
+        return table.set_column(place, field, pa.array(values, field.type))
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
         ("windows", put("split", 0, "test"), "split is 'test', expected one of train, validation"),
         ("windows", put("step", 2, 0), "windows stand out of order"),
+        ("windows", put("steps", 1, 0), "steps is 0, expected 1 or more"),
+        ("epochs", put("samples", 0, -3), "samples is -3, expected 1 or more"),
+        ("windows", nothing("alpha"), "alpha has a null in it, expected numbers"),
         ("windows", put("epoch", 0, 7), "windows stand out of order"),
         ("windows", put("step", -1, 9), "the windows of validation are others than those of train"),
         ("windows", lambda t: t.take([0, 1, 2, 4, 6]), "the windows of validation are others"),

@@ -22,17 +22,27 @@ from wiring.config import (
     UntilConfig,
     load_scale,
 )
-from wiring.config.expand import Fault, groups
+from wiring.config.expand import Fault, Group, groups, idle_places
 from wiring.config.model import Model
 from wiring.config.plugins import METHODS, fault
 from wiring.config.regime import regime_faults
 from wiring.config.search import reached
 from wiring.data.split import check_dataset
-from wiring.errors import UNKNOWN, InputError, dotted
+from wiring.errors import UNKNOWN, InputError, Place, dotted
 from wiring.patterns import CLAIMS
 
 CONFIDENCE = 0.999
 """The most that 9,999 resamples of the seeds can tell (see :mod:`wiring.claims.interval`)."""
+
+OF_ALPHAS_STEP = {
+    "beta-darts": "weight",
+    "darts-second": "epsilon",
+    "drnas": "anchor",
+    "dsnas": "one_log",
+    "fairdarts": "zero_one",
+    "proxylessnas": "rescale",
+}
+"""Built-in methods' settings that count only where alpha learns."""
 
 NAMED = 3
 """The most conditions that a sentence about some names."""
@@ -93,10 +103,16 @@ def read_study(path: Path, *, absent: bool = False, results: Path | None = None)
         check_thresholds(scale.claims, "claims")
     except InputError as error:
         told += str(error).splitlines()
-    found = (*_methods(scale), *_lengths(scale, sizes), *regime_faults(scale), *_judging(scale))
+    found = (
+        *_methods(scale),
+        *_momentum(scale),
+        *_lengths(scale, sizes),
+        *regime_faults(scale),
+        *_judging(scale),
+    )
     told += [f"{dotted(place)}: {said}" for place, said in dict.fromkeys(found)]
     if not told:
-        told = [f"{dotted(place)}: changes nothing: {why}" for place, why in _idle(scale)]
+        told = [f"{dotted(place)}: {said}" for place, said in (*_idle(scale), *_idle_beside(scale))]
     if told:
         raise InputError("\n".join(f"{path}: {fault}" for fault in told))
     return scale
@@ -159,6 +175,16 @@ def _methods(scale: ScaleConfig) -> Iterator[Fault]:
                 yield ("experiments", name, "methods", number), said
 
 
+def _momentum(scale: ScaleConfig) -> Iterator[Fault]:
+    """A momentum of which the weights' steps know nothing: they keep a buffer."""
+    searches = scale.searches()
+    for group in groups(scale):
+        if not searches[f"{group.condition}_s{group.seeds[0]}"].weights.momentum:
+            yield group.stands(
+                ("weights", "momentum"), "0 is not supported, expected above 0: 1e-9 does the same"
+            )
+
+
 def _judging(scale: ScaleConfig) -> Iterator[Fault]:
     """Intervals that so few resamples cannot give."""
     if scale.claims.confidence > CONFIDENCE:
@@ -170,6 +196,33 @@ def _idle(scale: ScaleConfig) -> Iterator[Fault]:
 
     Of the searches' own settings :mod:`wiring.config.expand` says it.
     """
+    yield from ((place, f"changes nothing: {why}") for place, why in _idle_sections(scale))
+
+
+def _idle_beside(scale: ScaleConfig) -> Iterator[Fault]:
+    """Settings of searches that change nothing there, where the searches' model does not say so."""
+    searches = scale.searches()
+
+    def idle(group: Group) -> dict[Place, str]:
+        search = searches[f"{group.condition}_s{group.seeds[0]}"]
+        found: dict[Place, str] = {}
+        if search.weights.schedule == "constant":
+            found["weights", "lr_min"] = "a constant rate has no end to fall to"
+        if all(len(search.space.choices(edge)) == 1 for edge in search.space.edges):
+            found["weights", "unsampled"] = "no edge has a choice: each op is in every step"
+        if not search.alpha.lr and search.method in OF_ALPHAS_STEP:
+            found["settings", OF_ALPHAS_STEP[search.method]] = "alpha.lr is 0"
+        if search.method in ("darts-pt", "sgas") and search.settings["warm_up"] == 1:
+            found["settings", "every"] = "settings.warm_up leaves time for one decision"
+        return found
+
+    yield from idle_places(scale, idle)
+
+
+def _idle_sections(scale: ScaleConfig) -> Iterator[Fault]:
+    """Sections and lists of which nothing, or not all, is used."""
+    if "readings" in scale.model_fields_set and not scale.readings.model_fields_set:
+        yield ("readings",), "it is empty"
     for method, settings in scale.methods.items():
         if not settings:
             yield ("methods", method), "it is empty"

@@ -7,7 +7,7 @@ where it stands.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -124,6 +124,9 @@ def groups(scale: ScaleConfig) -> Iterator[Group]:
     """The conditions of a scale, in the order of its file."""
     for name, experiment in scale.experiments.items():
         here: Place = ("experiments", name)
+        overrides: dict[tuple[Any, ...], list[int]] = {}
+        for number, override in enumerate(experiment.overrides):
+            overrides.setdefault(override.meant, []).append(number)
         for method, level, dataset, variant in product(
             experiment.methods, experiment.levels, experiment.datasets, experiment.variants or [""]
         ):
@@ -135,16 +138,29 @@ def groups(scale: ScaleConfig) -> Iterator[Group]:
                 layers.append(Layer((*here, "variants", variant), experiment.variants[variant]))
             together: dict[tuple[int, ...], list[int]] = {}
             for seed in experiment.seeds:
-                meant = (
-                    n for n, o in enumerate(experiment.overrides) if o.matches(condition, seed)
-                )
-                together.setdefault(tuple(meant), []).append(seed)
+                meant = _meant(overrides, (method, level, dataset, variant, seed))
+                together.setdefault(meant, []).append(seed)
             for numbers, seeds in together.items():
                 own = (
                     Layer((*here, "overrides", number, "set"), experiment.overrides[number].set)
                     for number in numbers
                 )
                 yield Group(condition, (*layers, *own), tuple(seeds))
+
+
+def _meant(
+    overrides: Mapping[tuple[Any, ...], Sequence[int]], search: tuple[Any, ...]
+) -> tuple[int, ...]:
+    """The numbers of the overrides that mean a search, in order.
+
+    Looked up, not gone through: there may be one a seed.
+
+    Args:
+        overrides: what they mean, None for any -> their numbers.
+        search: its method, level, dataset, variant and seed.
+    """
+    keys = product(*((value, None) for value in search))
+    return tuple(sorted(number for key in keys for number in overrides.get(key, ())))
 
 
 def expand(scale: ScaleConfig) -> tuple[dict[str, SearchConfig], list[str]]:
@@ -278,32 +294,68 @@ def _idle(scale: ScaleConfig, searches: Mapping[str, SearchConfig]) -> Iterator[
     for name, dataset in scale.datasets.items():
         if dataset.noise_seed and not dataset.label_noise:
             yield ("datasets", name, "noise_seed"), "changes nothing where label_noise is 0"
-    layers = [layer for layer, _ in _layers(scale)]
-    said: dict[Place, str | None] = {
-        (*layer.place, *path): "something more particular sets it for every search"
-        for layer in layers
-        for path in layer.leaves()
+    changes = {
+        layer.place: False
+        for layer, _ in _layers(scale)
+        if layer.place[-1] == "set" or (layer.place[0] == "methods" and layer.settings)
     }
-    changes = {layer.place: False for layer in layers if layer.place[-1] == "set"}
     for group in groups(scale):
-        idle = searches[f"{group.condition}_s{group.seeds[0]}"].idle
         for number, layer in enumerate(group.layers):
-            before, after = group.layers[:number], group.layers[number + 1 :]
             if not changes.get(layer.place, True):
                 without, beside = (
-                    _valid(Group(group.condition, layers)) for layers in (before, (*before, layer))
+                    _valid(Group(group.condition, group.layers[:last]))
+                    for last in (number, number + 1)
                 )
                 changes[layer.place] = without is None or without != beside
+    same = [place for place, really in changes.items() if not really]
+    yield from ((place, "changes nothing: what it sets is so without it") for place in same)
+    if same:
+        return
+    yield from _twice(scale, searches.values())
+    yield from idle_places(
+        scale, lambda group: searches[f"{group.condition}_s{group.seeds[0]}"].idle
+    )
+
+
+def _twice(scale: ScaleConfig, searches: Iterable[SearchConfig]) -> Iterator[Fault]:
+    """Variants whose searches are all those of another variant of their experiment."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for search in searches:
+        if search.variant and len(scale.experiments[search.experiment].variants) > 1:
+            alone = search.model_copy(update={"variant": None}).canonical
+            found.setdefault((search.experiment, search.variant), []).append(alone)
+    first: dict[str, str] = {}
+    for (experiment, variant), own in found.items():
+        other = first.setdefault("".join(own), variant)
+        if other != variant:
+            place = ("experiments", experiment, "variants", variant)
+            yield place, f"changes nothing: its searches are those of {other}"
+
+
+def idle_places(
+    scale: ScaleConfig, idle_of: Callable[[Group], Mapping[Place, str]]
+) -> Iterator[Fault]:
+    """Where something stands that changes nothing in any search, each with why.
+
+    Args:
+        scale: a scale without other faults.
+        idle_of: of the searches of a group the fields that change nothing, each with why.
+    """
+    said: dict[Place, str | None] = {
+        (*layer.place, *path): "something more particular sets it for every search"
+        for layer, _ in _layers(scale)
+        for path in layer.leaves()
+    }
+    for group in groups(scale):
+        idle = idle_of(group)
+        for number, layer in enumerate(group.layers):
+            before, after = group.layers[:number], group.layers[number + 1 :]
             for path in layer.leaves():
                 place = (*layer.place, *path)
                 if said[place] is not None and not any(other.sets(path) for other in after):
                     empty = "it is empty" if layer.empty(path, before) else None
                     why = (why for field, why in idle.items() if path[: len(field)] == field)
                     said[place] = empty or next(why, None)
-    same = [place for place, really in changes.items() if not really]
-    yield from ((place, "changes nothing: what it sets is so without it") for place in same)
-    if same:
-        return
     for place, reason in said.items():
         if reason is not None:
             yield place, f"changes nothing: {reason}"

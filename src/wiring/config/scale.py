@@ -17,7 +17,7 @@ from wiring.config.expand import expand
 from wiring.config.model import Level, Model, Name, Seed
 from wiring.config.readings import ReadingsConfig
 from wiring.config.regime import RegimeConfig
-from wiring.config.search import Condition, MethodName, SearchConfig, Settings
+from wiring.config.search import MethodName, SearchConfig, Settings
 from wiring.errors import InputError
 
 SEARCHES = 10_000
@@ -60,11 +60,10 @@ class Override(Model):
             )
         return self
 
-    def matches(self, condition: Condition, seed: int) -> bool:
-        """Whether the search of a condition and seed is meant."""
-        wanted = (self.method, self.level, self.dataset, self.variant, self.seed)
-        has = (condition.method, condition.level, condition.dataset, condition.variant, seed)
-        return all(want in (None, value) for want, value in zip(wanted, has, strict=True))
+    @property
+    def meant(self) -> tuple[str | int | None, ...]:
+        """Method, level, dataset, variant and seed of the searches that are meant; None: any."""
+        return self.method, self.level, self.dataset, self.variant, self.seed
 
 
 class Experiment(Model):

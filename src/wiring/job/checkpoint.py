@@ -59,8 +59,9 @@ def load(
     """The state of the newest checkpoint that is sound and of this very search, if there is one.
 
     A damaged one is removed, one of another search is kept aside, and a message names each: one
-    that stayed would count as newer than those that the search is going to write. All tensors come
-    to the CPU, wherever they were: who takes one up puts it where it computes.
+    that stayed would count as newer than those that the search is going to write. One that was
+    kept aside is taken up where the search is again what it was. All tensors come to the CPU,
+    wherever they were: who takes one up puts it where it computes.
 
     Args:
         folder: of this search's checkpoints; nobody else may be writing there.
@@ -69,34 +70,49 @@ def load(
     """
     for left in folder.glob(".*.pt"):  # what a killed writer left
         left.unlink()
-    for path in reversed(_all(folder)):
+    aside = folder / ASIDE
+    for path in sorted((*_all(folder), *_all(aside)), key=lambda one: one.name, reverse=True):
         try:
-            content = path.read_bytes()
-            if hashlib.sha256(content).hexdigest() != path.stem[DIGITS + 1 :]:
-                raise ValueError("its SHA-256 is not that of its name")
-            # weights_only: a checkpoint from elsewhere runs no code.
-            found = torch.load(io.BytesIO(content), "cpu", weights_only=True)
-            theirs, state = dict(found["identity"]), dict(found["state"])
+            theirs, state = _read(path)
         except _FAULTS as error:
             said = str(error).splitlines() or [type(error).__name__]
-            fault = f"damaged ({said[0]})"
-        else:
-            other = [
-                name
-                for name, value in identity.items()
-                if theirs.get(name) != value and not alike(name, str(theirs.get(name)))
-            ]
-            if not other:
-                return state
-            fault = f"made with another {', '.join(other)}"
-            # It may be wanted: by whoever goes back to the settings that it was made with.
-            (folder / ASIDE).mkdir(exist_ok=True)
-            log.warning("%s: %s: kept aside in %s/", path, fault, ASIDE)
-            path.replace(folder / ASIDE / path.name)
+            log.warning("%s: damaged (%s): removed, trying the one before", path, said[0])
+            path.unlink()
             continue
-        log.warning("%s: %s: removed, trying the one before", path, fault)
-        path.unlink()
+        other = [
+            name
+            for name, value in identity.items()
+            if theirs.get(name) != value and not alike(name, str(theirs.get(name)))
+        ]
+        if not other:
+            if path.parent == aside:
+                log.info("%s: taken up again", path)
+                for older in _all(folder):
+                    _keep_aside(older)
+                path.replace(folder / path.name)
+            return state
+        if path.parent == folder:
+            log.warning(
+                "%s: made with another %s: kept aside in %s/", path, ", ".join(other), ASIDE
+            )
+            _keep_aside(path)
     return None
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Identity and state of a checkpoint."""
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != path.stem[DIGITS + 1 :]:
+        raise ValueError("its SHA-256 is not that of its name")
+    # weights_only: a checkpoint from elsewhere runs no code.
+    found = torch.load(io.BytesIO(content), "cpu", weights_only=True)
+    return dict(found["identity"]), dict(found["state"])
+
+
+def _keep_aside(path: Path) -> None:
+    """For whoever goes back to the settings that a checkpoint was made with."""
+    (path.parent / ASIDE).mkdir(exist_ok=True)
+    path.replace(path.parent / ASIDE / path.name)
 
 
 def _all(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: heard, not obeyed at once."""
+"""SIGINT, SIGTERM and SIGHUP: heard, not obeyed at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import threading
 from types import FrameType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The last comes where a terminal is closed."""
 log = logging.getLogger("wiring")
 
 
@@ -17,8 +18,8 @@ class Stops:
 
     One stop of a cluster's job arrives several times, from Slurm, srun and Snakemake, and some of
     it late: a handler that were put back would let the last one kill the process in the middle of
-    its farewell. So a further SIGTERM never has an effect. A second SIGINT comes from somebody who
-    will not wait: it raises KeyboardInterrupt, once.
+    its farewell. So a further SIGTERM or SIGHUP never has an effect. A second SIGINT comes from
+    somebody who will not wait: it raises KeyboardInterrupt, once.
 
     Attributes:
         asked: the first signal that came; None as long as none has.
@@ -33,7 +34,7 @@ class Stops:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Stops:
-        """Hear both signals from now on; one that is ignored already stays so."""
+        """Hear these signals from now on; one that is ignored already stays so."""
         # Only the main thread may say what a signal does.
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:

@@ -182,7 +182,8 @@ PATTERN = Pattern(
             threshold=Threshold(
                 "width",
                 0.05,
-                "P2: how much larger P(none) is on intermediate than on input edges",
+                "P2: how much larger, on average over a search, P(none) is on intermediate than on "
+                "input edges",
                 0,
                 1,
             ),

@@ -182,6 +182,15 @@ def _check_rows(path: Path, config: SearchConfig, tables: dict[str, pa.Table]) -
         return InputError(f"{path / name}.parquet: {said}")
 
     for name, table in tables.items():
+        for field in table.schema:
+            # What is no array may not be null by the schema already.
+            array = pa.types.is_fixed_size_list(field.type)
+            if array and pc.list_flatten(table[field.name]).null_count:
+                raise wrong(name, f"{field.name} has a null in it, expected numbers")
+        for key in ("steps", "samples"):
+            least = pc.min(table[key]).as_py() if key in table.column_names and len(table) else 1
+            if least < 1:
+                raise wrong(name, f"{key} is {least}, expected 1 or more")
         known = [s for s in SPLITS[name] if s != "validation" or config.level == "bi"]
         for split in table["split"].unique().to_pylist():
             if split not in known:
