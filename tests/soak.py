@@ -69,6 +69,14 @@ class UnequalError(Exception):
 # Studies
 
 
+RESTS = {"alpha": {"lr": 0.0, "init_std": 0.0}}
+"""Uniform sampling's setting; said where no experiment has the method, it is refused."""
+
+
+DRAWING = threading.Lock()
+"""Hypothesis draws for one round at a time, and what it asks imports the methods' settings."""
+
+
 @st.composite
 def studies(draw: st.DrawFn) -> dict[str, Any]:
     """A scale file of few and small searches, as plain values."""
@@ -100,21 +108,43 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
     weights = draw(
         st.fixed_dictionaries(
             {"lr": st.floats(0.01, 0.3).map(lambda rate: round(rate, 3))},
-            optional={"schedule": st.just("constant"), "unsampled": st.just("decay")},
+            optional={
+                "schedule": st.just("constant"),
+                "unsampled": st.just("decay"),
+                "momentum": st.sampled_from([0.3, 0.99]),
+                "grad_clip": st.just(1.0),
+            },
         )
     )
+    alpha = draw(
+        st.fixed_dictionaries(
+            {"lr": st.sampled_from([0.01, 0.1])},
+            optional={
+                "beta1": st.just(0.9),
+                "cost_clamp": st.just(5.0),
+                "grad_clip": st.just(1.0),
+                "init_std": st.just(0.1),
+            },
+        )
+    )
+    until = {"displacement": 0.02, "bound": train["epochs"] + 2}
     methods = draw(st.lists(st.sampled_from(plugged(METHODS)), min_size=1, max_size=2, unique=True))
     levels = draw(st.sampled_from([["single"], ["bi"], ["single", "bi"]]))
+    variants = draw(st.sampled_from([{}, {"as-it-is": {}, "other": {"train": {"batch_size": 25}}}]))
+    settled = draw(st.booleans())
+    if settled:
+        train["until"] = until
     return {
         "scale": "soak",
         "datasets": {"digits": data},
         "defaults": {
             "space": space,
-            "alpha": {"lr": draw(st.sampled_from([0.01, 0.1]))},
+            "alpha": alpha,
             "weights": weights,
             "train": train,
         },
-        "methods": {"uniform": {"alpha": {"lr": 0.0, "init_std": 0.0}}},
+        "methods": {"uniform": RESTS} if "uniform" in methods else {},
+        **({"readings": dict.fromkeys(levels, 0.02)} if settled else {}),
         "experiments": {
             "E1": {
                 "title": "Random",
@@ -122,6 +152,7 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
                 "levels": levels,
                 "datasets": ["digits"],
                 "seeds": draw(st.sampled_from([[0], [0, 1], [3, 1]])),
+                "variants": variants,
             }
         },
     }
@@ -148,7 +179,8 @@ def study(number: int, path: Path) -> None:
             assume(False)
         found.append(drawn)
 
-    take()
+    with DRAWING:
+        take()
     path.write_text(yaml.safe_dump(found[-1]))  # the first is always the smallest
 
 
@@ -457,6 +489,7 @@ def main() -> int:
     chosen = parser.parse_args()
     ends = time.monotonic() + 60 * chosen.minutes
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
+    os.environ["TMPDIR"] = str(folder)  # what is killed leaves something in it
     code = folder / "code"
     copied(ROOT, PARTS, code)
     job = code / "src/wiring/job/run.py"
@@ -467,15 +500,20 @@ def main() -> int:
     befell: Counter[str] = Counter()
 
     last = math.inf if chosen.rounds is None else chosen.first + chosen.rounds
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
 
     def rounds(lane: int) -> None:
         for number in itertools.count(chosen.first + lane, chosen.jobs):
-            if number >= last or time.monotonic() > ends:
+            if number >= last or time.monotonic() > ends or stopped.is_set():
                 return
             place, began = folder / f"round-{number}", time.monotonic()
             try:
                 blows, codes = play(number, code, place)
             except Exception as error:  # whatever it is, the others go on
+                if stopped.is_set():
+                    return
                 known = isinstance(error, UnequalError)
                 notes = " ".join(getattr(error, "__notes__", []))
                 said = f"{error}. {notes}" if known else traceback.format_exc()
@@ -489,12 +527,19 @@ def main() -> int:
             print(f"round {number}, {time.monotonic() - began:.0f} s: {said}", flush=True)
 
     with ThreadPoolExecutor(chosen.jobs) as pool:
-        for future in [pool.submit(rounds, lane) for lane in range(chosen.jobs)]:
-            future.result()
+        lanes = [pool.submit(rounds, lane) for lane in range(chosen.jobs)]
+        while not all(lane.done() for lane in lanes):
+            time.sleep(0.5)
+            if stopped.is_set():  # a round lets go of its disk when what it waits for has ended
+                for child in psutil.Process().children(recursive=True):
+                    with suppress(psutil.NoSuchProcess):
+                        child.kill()
+    for lane in lanes:
+        lane.result()
     print(json.dumps({**results, "blows": dict(befell.most_common())}, indent=2))
-    if not results["failed"]:
+    if stopped.is_set() or not results["failed"]:
         shutil.rmtree(folder)
-    return bool(results["failed"])
+    return bool(results["failed"]) or stopped.is_set()
 
 
 if __name__ == "__main__":

@@ -1,18 +1,26 @@
 """What `make soak` draws, and that it sees what it looks for."""
 
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
+from hypothesis import Phase, given, seed, settings
 
 from tests import soak
 from tests.synthetic import config, write_search
+from wiring.errors import InputError
 from wiring.study import read_study
 
 
@@ -25,6 +33,49 @@ def test_a_number_draws_a_study_and_another_another(tmp_path: Path) -> None:
         texts.append(path.read_text())
     assert texts[0] == texts[3]
     assert len(set(texts)) == 3
+
+
+def test_what_is_drawn_is_of_many_kinds(tmp_path: Path) -> None:
+    """A grammar of which most is refused would draw little."""
+    drawn: list[str] = []
+
+    @seed(0)
+    @settings(max_examples=40, database=None, phases=[Phase.generate], deadline=None)
+    @given(soak.studies())
+    def take(one: dict[str, Any]) -> None:
+        path = tmp_path / "study.yaml"
+        path.write_text(text := yaml.safe_dump(one))
+        try:
+            read_study(path)
+        except InputError:
+            return
+        drawn.append(text)
+
+    take()
+    assert len(drawn) > 10
+    for word in ("until:", "other:", "momentum:", "cost_clamp:", "fix_edges:", "- bi"):
+        assert 0 < sum(word in text for text in drawn) < len(drawn), word
+
+
+@pytest.mark.long
+def test_a_soak_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
+    words = (sys.executable, "-m", "tests.soak", "--rounds", "1", "--jobs", "1")
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    soaking = subprocess.Popen(words, env=environment, cwd=soak.ROOT, stdout=subprocess.DEVNULL)
+    children: list[psutil.Process] = []
+    while not children:
+        time.sleep(0.1)
+        assert soaking.poll() is None, "it ended"
+        children = psutil.Process(soaking.pid).children(recursive=True)
+    time.sleep(5)
+    children = psutil.Process(soaking.pid).children(recursive=True)
+    soaking.terminate()
+    assert soaking.wait(60) == 1
+    ended = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    left = [child for child in children if child.is_running() and child.status() not in ended]
+    assert left == []
+    assert list(tmp_path.iterdir()) == []
+    assert str(tmp_path) not in Path("/proc/mounts").read_text()
 
 
 RUN = ("a", "E1_dsnas_single_digits_s0", "FINISHED", "active")
