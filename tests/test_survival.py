@@ -241,9 +241,14 @@ def started(
         stderr=subprocess.PIPE,
         text=True,
         cwd=root,
-        # What runs in the background of a script ignores SIGINT, and so would its children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=hear_all,
     )
+
+
+def hear_all() -> None:
+    """What starts the tests may ignore them: a script SIGINT in the background, nohup SIGHUP."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def heard(process: subprocess.Popen[str], word: str) -> str:
