@@ -107,11 +107,13 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
     )
     weights = draw(
         st.fixed_dictionaries(
-            {"lr": st.floats(0.01, 0.3).map(lambda rate: round(rate, 3))},
+            {
+                "lr": st.floats(0.01, 0.3).map(lambda rate: round(rate, 3)),
+                "momentum": st.sampled_from([0.9, 0.3, 0.99]),
+            },
             optional={
                 "schedule": st.just("constant"),
                 "unsampled": st.just("decay"),
-                "momentum": st.sampled_from([0.3, 0.99]),
                 "grad_clip": st.just(1.0),
             },
         )

@@ -40,7 +40,7 @@ def test_what_is_drawn_is_of_many_kinds(tmp_path: Path) -> None:
     drawn: list[str] = []
 
     @seed(0)
-    @settings(max_examples=40, database=None, phases=[Phase.generate], deadline=None)
+    @settings(max_examples=150, database=None, phases=[Phase.generate], deadline=None)
     @given(soak.studies())
     def take(one: dict[str, Any]) -> None:
         path = tmp_path / "study.yaml"
@@ -53,7 +53,7 @@ def test_what_is_drawn_is_of_many_kinds(tmp_path: Path) -> None:
 
     take()
     assert len(drawn) > 10
-    for word in ("until:", "other:", "momentum:", "cost_clamp:", "fix_edges:", "- bi"):
+    for word in ("until:", "other:", "momentum: 0.3", "cost_clamp:", "fix_edges:", "- bi"):
         assert 0 < sum(word in text for text in drawn) < len(drawn), word
 
 

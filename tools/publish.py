@@ -92,8 +92,8 @@ def drop_former(store: Path) -> None:
     Args:
         store: a folder of objects by their MD5, as DVC lays it out.
     """
-    known = outputs(scales())
-    known += inside(store, known)
+    found = outputs(scales())
+    known = {*found, *inside(store, found)}
     for path in store.glob("*/*"):
         if path.parent.name + path.name not in known:
             path.unlink()
