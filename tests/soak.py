@@ -129,13 +129,12 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
             },
         )
     )
-    until = {"displacement": 0.02, "bound": train["epochs"] + 2}
     methods = draw(st.lists(st.sampled_from(plugged(METHODS)), min_size=1, max_size=2, unique=True))
     levels = draw(st.sampled_from([["single"], ["bi"], ["single", "bi"]]))
     variants = draw(st.sampled_from([{}, {"as-it-is": {}, "other": {"train": {"batch_size": 25}}}]))
     settled = draw(st.booleans())
     if settled:
-        train["until"] = until
+        train["until"] = {"displacement": 0.02, "bound": train["epochs"] + 2}
     return {
         "scale": "soak",
         "datasets": {"digits": data},

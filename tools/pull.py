@@ -87,10 +87,11 @@ def main(*named: str) -> None:
     if left_out():
         let_in(found)
         let_in(inside(STORE, found))
-    fetched = subprocess.run([BIN / "dvc", "pull", *(stages(wanted) if named else ())]).returncode
+    pull = (BIN / "dvc", "pull", *(stages(wanted) if named else ()))
+    fetched = subprocess.run(pull).returncode == 0
     homes = [RESULTS / scale for scale in named] or [RESULTS]
     files = {path: md5 for home in homes for path, md5 in recorded(home).items()}
-    if fetched and not any(path.is_file() for path in files):
+    if not fetched and not any(path.is_file() for path in files):
         sys.exit("pull: DVC could not fetch the results, for the reason above")
     damaged = drop_damaged(files)
     for path in files:
@@ -99,7 +100,7 @@ def main(*named: str) -> None:
     for scale in wanted:
         if RESULTS / scale / provenance.NAME in files:
             provenance.restore(scale, files)
-    if damaged or fetched:
+    if damaged or not fetched:
         sys.exit("pull: run `snakemake` to make again what is not there")
     print(f"pull: {len(files)} files checked")
 

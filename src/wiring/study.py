@@ -133,7 +133,6 @@ def shortfalls(scale: ScaleConfig) -> Iterator[str]:
     Args:
         scale: as :func:`read_study` gives it.
     """
-    searches = scale.searches()
     # Once a set: of a folder it lists all pictures.
     sizes = {
         name: check_dataset(dataset, f"datasets.{name}")
@@ -141,8 +140,7 @@ def shortfalls(scale: ScaleConfig) -> Iterator[str]:
         if not missing(dataset)
     }
     far: dict[tuple[str, Level], dict[str, float]] = defaultdict(dict)
-    for group in groups(scale):
-        search = searches[f"{group.condition}_s{group.seeds[0]}"]
+    for group, search in _conditions(scale):
         if not search.alpha.lr or search.dataset not in sizes:
             continue
         train, *_ = sizes[search.dataset][search.level]
@@ -161,6 +159,13 @@ def shortfalls(scale: ScaleConfig) -> Iterator[str]:
         )
 
 
+def _conditions(scale: ScaleConfig) -> Iterator[tuple[Group, SearchConfig]]:
+    """The groups of a scale, each with the search of its first seed: the others are alike."""
+    searches = scale.searches()
+    for group in groups(scale):
+        yield group, searches[f"{group.condition}_s{group.seeds[0]}"]
+
+
 def missing(dataset: DatasetConfig) -> bool:
     """Whether what a dataset's `path` names is not there."""
     return dataset.path is not None and not dataset.path.exists()
@@ -177,9 +182,8 @@ def _methods(scale: ScaleConfig) -> Iterator[Fault]:
 
 def _momentum(scale: ScaleConfig) -> Iterator[Fault]:
     """A momentum of which the weights' steps know nothing: they keep a buffer."""
-    searches = scale.searches()
-    for group in groups(scale):
-        if not searches[f"{group.condition}_s{group.seeds[0]}"].weights.momentum:
+    for group, search in _conditions(scale):
+        if not search.weights.momentum:
             yield group.stands(
                 ("weights", "momentum"), "0 is not supported, expected above 0: 1e-9 does the same"
             )
@@ -269,9 +273,7 @@ def _idle_thresholds(scale: ScaleConfig) -> Iterator[Fault]:
 
 def _lengths(scale: ScaleConfig, sizes: dict[str, dict[Level, tuple[int, ...]]]) -> Iterator[Fault]:
     """Batches that are not filled or of one sample, windows without a step, ends out of reach."""
-    searches = scale.searches()
-    for group in groups(scale):
-        search = searches[f"{group.condition}_s{group.seeds[0]}"]
+    for group, search in _conditions(scale):
         if search.dataset not in sizes:
             continue  # itself at fault, or not there
         train = search.train
