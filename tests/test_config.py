@@ -353,6 +353,11 @@ NO_MATCH = r"matches no search: E1 has no"
             {"datasets.noisy.validation_fraction": "changes nothing: no bi-level search uses it"},
         ),
         (
+            "datasets__noisy",
+            {"source": "digit-pairs", "split_seed": 3},
+            {"datasets.noisy.split_seed": "changes nothing: no split is drawn"},
+        ),
+        (
             "report__snapshots",
             [0.0, 0.5, 0.5],
             {"report.snapshots.2": "changes nothing: 0.5 stands twice"},

@@ -797,6 +797,13 @@ def test_load_refuses_what_is_not_as_the_manifest_says(tmp_path: Path) -> None:
         **manifest,
         "files": {"train.parquet": manifest["files"]["test.parquet"]} | {"test.parquet": ""},
     }
+    buffer = io.BytesIO()
+    pq.write_table(pq.read_table(out / "test.parquet").slice(0, 0), buffer)
+    none_left = buffer.getvalue()
+    emptied = {
+        **manifest,
+        "files": {**manifest["files"], "test.parquet": hashlib.sha256(none_left).hexdigest()},
+    }
     for changed, sentence in (
         ({"manifest.json": None}, r"manifest\.json: cannot be read: No such file"),
         ({"manifest.json": b"{"}, r"manifest\.json: not valid JSON"),
@@ -815,6 +822,10 @@ def test_load_refuses_what_is_not_as_the_manifest_says(tmp_path: Path) -> None:
                 "manifest.json": json.dumps(swapped).encode(),
             },
             r"train\.parquet: columns differ",
+        ),
+        (
+            {"test.parquet": none_left, "manifest.json": json.dumps(emptied).encode()},
+            r"test\.parquet: has no rows, expected one at least",
         ),
     ):
         for name, data in {**good, **changed}.items():

@@ -189,6 +189,14 @@ def test_other_columns_are_named(tmp_path: Path) -> None:
             read_parquet(path, schema)
 
 
+def test_a_datasets_file_has_rows(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    pq.write_table(PLAIN.slice(0, 0), path)
+    assert read_parquet(path).num_rows == 0
+    with pytest.raises(InputError, match=r"x\.parquet: has no rows, expected one at least"):
+        read_parquet(path, PLAIN.schema)
+
+
 def not_utf8() -> pa.Table:
     raw = pa.array([b"a", b"\xff"], pa.binary())
     return pa.table({"text": pa.Array.from_buffers(pa.string(), 2, raw.buffers())})

@@ -56,7 +56,7 @@ COMMANDS = {
 }
 """What rules and hooks start `wiring` for."""
 SCALES = ", ".join(path.stem for path in sorted((ROOT / "config").glob("*.yaml")))
-NO_SCALE = f"scale=huge: no such file, expected one or any of {SCALES}"
+NO_SCALE = f"scale=huge: no such file from {{}}, expected a path from there, or one of {SCALES}"
 
 
 def following(*experiments: str) -> dict[str, int]:
@@ -556,7 +556,7 @@ def test_a_faulty_scale_is_refused_before_any_job(
 def test_an_unknown_scale_is_refused(bare: Path) -> None:
     done = snakemake(bare, "--config", "scale=huge")
     assert done.returncode != 0
-    assert NO_SCALE in done.stderr
+    assert NO_SCALE.format(bare) in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -727,7 +727,7 @@ def test_it_is_run_from_anywhere(
     assert "Using workflow specific profile" in said
     assert re.search(rf"^_page +{len(EXPERIMENTS)}$", said, re.MULTILINE)
     done = snakemake(cwd, *options, "-n", "--config", "scale=huge", code=bare)
-    assert NO_SCALE in done.stderr
+    assert NO_SCALE.format(places["there"]) in done.stderr
     dataset = "results/smoke/datasets/digits/manifest.json"
     words = [dataset, "--config", "scale=smoke", "--cores", "1"]
     done = snakemake(cwd, *options, *words, code=bare)
@@ -1054,6 +1054,30 @@ def test_without_git_a_sentence_says_what_works(tmp_path: Path, task: str) -> No
         f"{task}: .git, .dvc/config, dvc.lock missing here: `make reproduce`"
     )
     assert "git clone" in sentence
+
+
+@pytest.mark.parametrize("task", ["pull", "publish"])
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        (b"garbage [", "Invalid line"),
+        (b"\xff\xfe", "codec can't decode"),
+        (b"[core]\n    colour = red\n", "extra keys not allowed"),
+    ],
+)
+def test_a_damaged_setting_of_dvcs_ends_in_a_sentence(
+    tmp_path: Path, task: str, setting: bytes, said: str
+) -> None:
+    place = copy(tmp_path / "clone")
+    for name in (".git", ".dvc"):
+        (place / name).mkdir()
+    (place / "dvc.lock").touch()
+    (place / ".dvc/config").write_bytes(setting)
+    done = run(place, sys.executable, "-m", f"tools.{task}")
+    assert done.returncode != 0
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith(f"{task}: DVC's setting (.dvc/config, or one of your own): ")
+    assert said in sentence
 
 
 def test_publishing_drops_the_objects_of_former_results(published: Path, tmp_path: Path) -> None:

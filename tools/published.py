@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from dvc.config import Config, ConfigError
 
 BIN = Path(sys.executable).parent
 RESULTS = Path("results")
@@ -85,10 +86,15 @@ def ask(*words: str) -> str:
 
 
 def need_clone(task: str) -> None:
-    """End with a sentence where there is no git, or no setting of DVC: in a ZIP, for one."""
+    """End with a sentence where git or DVC's setting is missing, as in a ZIP, or is no setting."""
     missing = [name for name in NEEDED if not Path(name).exists()]
     if missing:
         sys.exit(
             f"{task}: {', '.join(missing)} missing here: `make reproduce` works and makes all "
             f"results anew; `make {task}` needs a clone of the repository (git clone)"
         )
+    try:
+        Config.from_cwd()
+    except ConfigError as error:  # DVC's commands end in a traceback
+        said = " ".join(str(error).split())
+        sys.exit(f"{task}: DVC's setting (.dvc/config, or one of your own): {said}")

@@ -62,10 +62,12 @@ def read_parquet(path: Path, schema: pa.Schema | None = None) -> pa.Table:
 
     Args:
         path: the file.
-        schema: its columns, if they are known: names, types and order. The metadata may differ.
+        schema: the columns of a dataset's file: names, types and order. The metadata may differ,
+            and there have to be rows.
 
     Raises:
-        InputError: the file is missing, damaged, or has other columns; one line says what.
+        InputError: the file is missing, damaged, or has other columns or no rows; one line says
+            what.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -86,6 +88,8 @@ def read_parquet(path: Path, schema: pa.Schema | None = None) -> pa.Table:
             if found is None or wanted is None or not found.equals(wanted):
                 said = f"column {place + 1} is {_column(found)}, expected {_column(wanted)}"
                 raise InputError(f"{path}: columns differ: {said}")
+    if schema is not None and not table.num_rows:
+        raise InputError(f"{path}: has no rows, expected one at least")
     return table
 
 

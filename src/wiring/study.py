@@ -44,6 +44,9 @@ OF_ALPHAS_STEP = {
 }
 """Built-in methods' settings that count only where alpha learns."""
 
+SHUFFLED = ("cifar10", "cifar100", "digit-pairs", "fashion-mnist")
+"""Built-in sources with a test set of their own whose samples do not stand class by class."""
+
 NAMED = 3
 """The most conditions that a sentence about some names."""
 
@@ -236,6 +239,10 @@ def _idle_sections(scale: ScaleConfig) -> Iterator[Fault]:
     for name, dataset in scale.datasets.items():
         if "validation_fraction" in dataset.model_fields_set and name not in halved:
             yield ("datasets", name, "validation_fraction"), "no bi-level search uses it"
+        drawn = (dataset.test_fraction, dataset.train_samples, dataset.test_samples)
+        whole = dataset.source in SHUFFLED and not any(drawn) and name not in halved
+        if "split_seed" in dataset.model_fields_set and whole:
+            yield ("datasets", name, "split_seed"), "no split is drawn: all samples have their part"
     lists: list[tuple[tuple[str, ...], tuple[float | str, ...]]] = [
         (("report", "snapshots"), scale.report.snapshots)
     ]

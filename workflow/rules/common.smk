@@ -22,7 +22,10 @@ def read_config():
             path = path.relative_to(Path.cwd())
         if not path.is_file():
             expected = ", ".join(known)
-            raise InputError(f"scale={told.scale}: no such file, expected one or any of {expected}")
+            raise InputError(
+                f"scale={told.scale}: no such file from {Path.cwd()}, expected a path from there, or "
+                f"one of {expected}"
+            )
         return told, path, read_study(path, results=Path("results"))
     except InputError as error:
         # Not a WorkflowError: that adds a stack of Snakefiles, and the fault is not in them.
