@@ -635,6 +635,20 @@ def _plan_gdas(place: Path) -> None:
     (place / "audits/gdas.yaml").write_text(planned)
 
 
+def test_what_a_file_that_is_there_names_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not what the command would have written, which is held against `dsnas` and `darts`."""
+    _plan_gdas(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    asked: list[list[str]] = []
+    monkeypatch.setattr("wiring.cli.check", asked.append)
+    monkeypatch.setattr("wiring.audit.run.command", lambda *_: ("false",))
+    ended = CliRunner().invoke(app, ["audit", "gdas"])
+    assert ended.exit_code == FAILED, ended.output
+    assert asked == [["gdas", "uniform"]]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("term", ["xterm", "dumb"])
 def test_an_audit_runs_behind_the_view(tmp_path: Path, term: str) -> None:

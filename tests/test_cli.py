@@ -219,6 +219,24 @@ def test_a_bug_of_ours_is_in_the_log_too(tmp_path: Path, monkeypatch: pytest.Mon
     assert f"CRITICAL {search.id}: a fault of wiring: KeyError: 'edge'" in log.read_text()
 
 
+@pytest.mark.parametrize(("package", "whose"), [("elsewhere", "the method"), ("other", "wiring")])
+def test_a_bug_of_a_methods_is_said_to_be_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, whose: str
+) -> None:
+    """By the traceback: it passes the method's package, or it does not."""
+    theirs: dict[str, Any] = {"__name__": f"{package}.method"}
+    exec("def draw(*_, **__): raise ValueError('broken')", theirs)
+    monkeypatch.setattr("wiring.job.condition.run_condition", theirs["draw"])
+    monkeypatch.setattr("wiring.cli.package_of", lambda *_: "elsewhere")
+    search, log = synthetic.config(seed=0), tmp_path / "search.log"
+    words = ["--scale=smoke", "--data=d", "--out=o", "--checkpoints=c", "--log", log]
+    result = wiring("searches", f"[{search.canonical}]", *words)
+    assert isinstance(result.exception, ValueError)
+    assert f"CRITICAL {search.id}: a fault of {whose}" in log.read_text()
+    tried = f"(`wiring check {search.method}` tries it): ValueError: broken"
+    assert (tried in log.read_text()) == (whose == "the method")
+
+
 def study(folder: Path) -> Path:
     """A scale file of the search that :func:`synthetic.config` describes."""
     path = folder / "tiny.yaml"

@@ -271,9 +271,68 @@ class Wild(DARTS):
         return (NONE,) * len(alpha)
 
 
+class Followed(DARTS):
+    def draw(self, alpha, candidates, generator, context):
+        return replace(super().draw(alpha, candidates, generator, context), gates=alpha.softmax(-1))
+
+
+class FollowedGradient(DARTS):
+    def gradient(self, alpha, *arguments):
+        return super().gradient(alpha, *arguments) + 0 * alpha
+
+
+class Masking(DARTS):
+    def draw(self, alpha, candidates, generator, context):
+        candidates.mask[0, 1] = False
+        return super().draw(alpha, candidates, generator, context)
+
+
+class MaskingInVain(DARTS):
+    """In the space of the check `none` is forbidden there: nothing is changed."""
+
+    def draw(self, alpha, candidates, generator, context):
+        candidates.mask[0, NONE] = False
+        return super().draw(alpha, candidates, generator, context)
+
+
+class Costly(DARTS):
+    def gradient(self, alpha, candidates, draw, cost, context):
+        return super().gradient(alpha, candidates, draw, cost.mul_(2), context)
+
+
+class Gated(DARTS):
+    def gradient(self, alpha, candidates, draw, cost, context):
+        draw.gates.mul_(2)
+        return super().gradient(alpha, candidates, draw, cost, context)
+
+
+class Resting(DARTS):
+    def rests(self, context):
+        return True
+
+
+class Copying(DARTS):
+    def optimizer(self, alpha, config):
+        return adam(torch.nn.Parameter(alpha.detach().clone()), config)
+
+
+class Empty(DARTS):
+    def epoch_done(self, alpha, candidates, context):
+        return replace(candidates, mask=torch.zeros_like(candidates.mask))
+
+
 @pytest.mark.parametrize(
     ("method", "sentence"),
     [
+        (Followed, "draw: gates: autograd still follows it, expected a detached tensor"),
+        (FollowedGradient, "gradient: autograd still follows it, expected a detached tensor"),
+        (Masking, "draw changes the candidates' mask: expected a tensor of its own"),
+        (MaskingInVain, "draw changes the candidates' mask: expected a tensor of its own"),
+        (Costly, "gradient changes the costs: expected a tensor of its own"),
+        (Gated, "gradient changes the draw's gates: expected a tensor of its own"),
+        (Resting, "alpha never moves in 12 steps, though its gradient is not 0: expected rests"),
+        (Copying, "alpha never moves in 12 steps, .* and the optimizer to step alpha itself"),
+        (Empty, "epoch_done gives candidates whose mask is not of their columns"),
         (OnForbidden, "gates: not 0 for an op that the edge may not take, expected 0"),
         (Inactive, "on edge 2-3 has the gate .* and is not active: expected 0"),
         (Descending, r"active is \((\d), \1\) on edge 0-2, expected ascending columns"),

@@ -8,17 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from tests.shared import forget, plugged
 from wiring.cli import BAD_INPUT, app
 from wiring.config import load_scale
 from wiring.data.prepare import prepare
-from wiring.methods.check import faults, faults_of
+from wiring.methods.check import _Walk, faults, faults_of
+from wiring.methods.darts import DARTS
 from wiring.methods.protocol import load_method
 
 PAGE = (Path(__file__).parents[1] / "docs/method.md").read_text()
-METHOD, SETTINGS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+METHOD, MIXTURE, SETTINGS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 POINTS = "\n".join(re.findall(r"```toml\n(.*?)```", PAGE, re.S))
 TAKES_SETTINGS = """
 class Mine(Mine):
@@ -86,10 +88,20 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     forget("my_package")
 
 
-def test_the_three_functions_of_the_page_are_a_method() -> None:
+@pytest.mark.parametrize(("text", "name"), [(METHOD, "Mine"), (MIXTURE, "Mixture")])
+def test_the_three_functions_of_the_page_are_a_method(text: str, name: str) -> None:
     found: dict[str, type] = {}
-    exec(METHOD, found)
-    assert faults_of("mine", found["Mine"]) == ()
+    exec(text, found)
+    assert faults_of("mine", found[name]) == ()
+
+
+def test_the_pages_mixture_is_darts() -> None:
+    found: dict[str, type] = {}
+    exec(MIXTURE, found)
+    walks = [_Walk(method()) for method in (found["Mixture"], DARTS)]
+    for walk in walks:
+        walk.epoch()
+    assert torch.equal(walks[0].alpha, walks[1].alpha)
 
 
 def test_a_package_brings_a_method_its_settings_and_a_source(package: Path) -> None:
@@ -124,3 +136,105 @@ def test_settings_of_others_are_checked_where_they_stand(
     assert said.exit_code == BAD_INPUT
     assert place in said.output
     assert said.output.count("\n") == 1
+
+
+WRONG = [
+    (
+        "class MineSettings(BaseModel):\n    sharpness: float = 1.0",
+        "expected a subclass of wiring.",
+    ),
+    ("class MineSettings:\n    sharpness = 1.0", "expected a subclass of wiring.config.search."),
+    ("MineSettings = MethodSettings()", "expected a subclass of wiring.config.search."),
+    (
+        "class MineSettings(MethodSettings):\n    sharpness: PositiveFloat = -1.0",
+        "sharpness does not take its own default: Input should be greater than 0, got -1.0",
+    ),
+    (
+        "class MineSettings(MethodSettings):\n    sharpness: float = 'sharp'",
+        "sharpness does not take its own default: Input should be a valid number",
+    ),
+    (
+        "import torch\nclass MineSettings(MethodSettings): ...",
+        "it imports torch, which scale files",
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "sentence"), WRONG)
+def test_a_model_of_settings_that_is_none_is_a_sentence_for_check_and_for_a_scale(
+    package: Path, source: str, sentence: str
+) -> None:
+    imports = "from pydantic import BaseModel, PositiveFloat\n" + SETTINGS.partition("class")[0]
+    (package / "my_package/settings.py").write_text(imports + source)
+    (package / "scale.yaml").write_text(SCALE.replace("{settings: {sharpness: 2.0}}", "{}"))
+    for words, code in ((("check", "mine"), 1), (("validate", str(package / "scale.yaml")), 2)):
+        said = CliRunner().invoke(app, words)
+        assert said.exit_code == code, said.output
+        assert sentence in said.output
+        assert "mine: " in said.output
+        assert said.output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "sentences"),
+    [
+        ("    sharpness: PositiveFloat", ["settings: sharpness: Field required"]),
+        (
+            "    def misfit(self, search): return search.nosuch",
+            ["settings: misfit raises AttributeError: 'SearchConfig' object has no attribute"],
+        ),
+        ("    def idle(self, search): return []", ["settings: idle returns list, expected a dict"]),
+        (
+            "    def idle(self, search): return {}[search.level]",
+            [f"settings: idle raises KeyError: '{level}'" for level in ("single", "bi")],
+        ),
+    ],
+)
+def test_check_tries_what_settings_say_of_searches(
+    package: Path, body: str, sentences: list[str]
+) -> None:
+    text = f"{SETTINGS.partition('class')[0]}class MineSettings(MethodSettings):\n{body}\n"
+    text += "    exact: bool = True\n"
+    (package / "my_package/settings.py").write_text(text)
+    found = faults("mine")
+    assert len(found) == len(sentences)
+    for said, sentence in zip(found, sentences, strict=True):
+        assert said.startswith(f"mine: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("points", "name", "sentence"),
+    [
+        ("mine = my_package.method", "mine", "mine: the entry point my_package.method of wiring."),
+        (
+            "mine = :Mine",
+            "mine",
+            "mine: the entry point :Mine of wiring.methods is no module:Class",
+        ),
+        ("a/b = my_package.method:Mine", "a/b", "'a/b' becomes part of file names, expected at"),
+        ("my own = my_package.method:Mine", "my own", "'my own' becomes part of file names"),
+        (".. = my_package.method:Mine", "..", "'..' becomes part of file names, expected at most"),
+    ],
+)
+def test_an_entry_point_that_is_none_is_a_sentence_for_check_and_for_a_scale(
+    package: Path, points: str, name: str, sentence: str
+) -> None:
+    entries = package / "mine-0.dist-info/entry_points.txt"
+    sources = "[wiring.sources]\nmine = my_package.data:Mine\n"
+    entries.write_text(f"[wiring.methods]\n{points}\n{sources}")
+    scale = SCALE.replace("[mine]", f"[{name!r}]").partition("methods:")
+    experiments = scale[2].partition("experiments:")
+    (package / "scale.yaml").write_text(scale[0] + "".join(experiments[1:]))
+    for words, code in ((("check", name), 1), (("validate", str(package / "scale.yaml")), 2)):
+        said = CliRunner().invoke(app, words)
+        assert said.exit_code == code, said.output
+        assert sentence in said.output
+        assert said.output.count("\n") == 1
+
+
+def test_settings_for_no_method_are_named(package: Path) -> None:
+    entries = package / "mine-0.dist-info/entry_points.txt"
+    entries.write_text(entries.read_text().replace("mine = my_package.s", "mime = my_package.s"))
+    said = CliRunner().invoke(app, ["check", "dsnas"])
+    assert said.exit_code == 1
+    assert said.output.startswith("mime: has settings (wiring.method_settings) and is no method")

@@ -121,6 +121,26 @@ def test_a_cell_that_is_no_network_is_left_out_and_said(tmp_path: Path, cell: li
         study(scale, [empty], "cells")
 
 
+def test_a_variant_that_repeats_another_is_left_out_and_said(tmp_path: Path) -> None:
+    """Where every search kept every edge there is nothing to restore."""
+    whole = ["sep_conv_3x3"] * 5
+    scale = ScaleConfig.model_validate(SCALE)
+    content, left_out = study(scale, [finished(tmp_path, whole)], "mine", randoms=2)
+    (experiment,) = content["experiments"].values()
+    assert list(experiment["variants"]) == ["selected", "random-1", "random-2"]
+    assert {one.get("variant") for one in experiment["overrides"]} == {
+        None,
+        *experiment["variants"],
+    }
+    assert left_out == ["E1-dsnas-bi-digits: restored: its cells are those of selected"]
+    write(content, tmp_path / "mine.yaml")
+    both = [finished(tmp_path / "a", whole), finished(tmp_path / "b", CELL, seed=1)]
+    content, left_out = study(scale, both, "mine", randoms=2)
+    (experiment,) = content["experiments"].values()
+    assert list(experiment["variants"]) == ["selected", "restored", "random-1", "random-2"]
+    assert left_out == []
+
+
 def test_a_search_without_a_free_edge_is_refused(tmp_path: Path) -> None:
     space = {"cells": 1, "ops": ["skip_connect", "sep_conv_3x3"]}
     with pytest.raises(InputError, match="no edge was searched, expected one that may take none"):

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
+from traceback import walk_tb
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -24,7 +25,7 @@ from typer.core import TyperGroup
 
 from wiring.config import DatasetConfig, RunConfig, ScaleConfig, SearchConfig, twins
 from wiring.config.model import Model
-from wiring.config.plugins import METHODS, names
+from wiring.config.plugins import METHODS, SETTINGS, names, package_of
 from wiring.errors import InputError
 from wiring.job.progress import FORMAT
 from wiring.job.stops import Stops
@@ -133,7 +134,13 @@ def check(
         raise InputError(f"unknown method {unknown!r}, expected one of {known}")
     from wiring.methods.check import faults
 
-    if found := [fault for method in methods for fault in faults(method)]:
+    found = [
+        f"{name}: has settings ({SETTINGS}) and is no method ({METHODS}), expected one name for "
+        "both"
+        for name in sorted(set(names(SETTINGS)) - set(names(METHODS)))
+    ]
+    found += [fault for method in methods for fault in faults(method)]
+    if found:
         _end("\n".join(found), FAILED)
     typer.echo(f"{', '.join(methods)}: nothing to mend")
 
@@ -212,8 +219,18 @@ def _run(configs: list[SearchConfig], scale: str, data: Path, out: Path, checkpo
             raise
         except Exception as error:
             # A traceback goes to the terminal alone; whoever watches the log has to know too.
-            MESSAGES.critical("%s: a fault of wiring: %s: %s", name, type(error).__name__, error)
+            whose = _whose(error, configs[0].method)
+            MESSAGES.critical("%s: a fault of %s: %s: %s", name, whose, type(error).__name__, error)
             raise
+
+
+def _whose(error: Exception, method: str) -> str:
+    """Whose fault an exception is, by its traceback: a method's from elsewhere, or ours."""
+    package = package_of(METHODS, method)
+    passed = (frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__))
+    if package == "wiring" or package not in (name.partition(".")[0] for name in passed):
+        return "wiring"
+    return f"the method {method} (`wiring check {method}` tries it)"
 
 
 @app.command()
@@ -475,15 +492,16 @@ def audit(
         raise InputError("uniform never learns: expected methods whose wiring evolves")
     if both := [method for method in others if method in own]:
         raise InputError(f"--against: {both[0]} is audited itself, expected other methods")
-    check([*own, *others])
     called = named(name or "-".join(own))
     path = FOLDER / f"{called}.yaml"
+    stood = path.exists()
     used = cores or os.cpu_count() or 1
     options = {"against": against, "data": data, "seeds": seeds, "minutes": minutes}
     command_line = asked(own, options)
-    if not path.exists():
+    if not stood:
         from wiring.audit.run import Budget, planned
 
+        check([*own, *others])
         budget = Budget(minutes or 15.0, used, seeds)
         planned(called, own, others, data_of(data), budget, CACHE, command_line)
     elif any(options.values()) and f"`{command_line}`" not in path.read_text(encoding="utf-8"):
@@ -500,6 +518,8 @@ def audit(
     scale = read_study(path)
     if scale.audit is None:
         raise InputError(f"{path}: has no section audit, expected audit.methods: {', '.join(own)}")
+    if stood:
+        check(sorted({search.method for search in scale.searches().values()}))
     # The workflow's rules call `wiring` by name.
     found = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
     os.environ["PATH"] = os.pathsep.join(found)

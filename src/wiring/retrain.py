@@ -51,8 +51,9 @@ def study(
         epochs: of each training; None: those that the search was planned for.
 
     Returns:
-        The scale file, and a sentence for each search that is left out, since its cell is no
-        network: no kept edge leads from an input to the output.
+        The scale file, and a sentence for what is left out: a search whose cell is no network,
+        since no kept edge leads from an input to the output, and a variant whose cells are all
+        those of another, as `restored` where no edge was dropped.
 
     Raises:
         InputError: no search has a cell to train, or one has no edge that was searched.
@@ -80,6 +81,13 @@ def study(
         ]
     if not experiments:
         raise InputError("\n".join(left_out) or "no search is given, expected finished ones")
+    for name, experiment in experiments.items():
+        for variant, other in _repeated(experiment["overrides"]).items():
+            del experiment["variants"][variant]
+            experiment["overrides"] = [
+                one for one in experiment["overrides"] if one.get("variant") != variant
+            ]
+            left_out.append(f"{name}: {variant}: its cells are those of {other}")
     used = {dataset for each in experiments.values() for dataset in each["datasets"]}
     datasets = {
         # No search of these is bi-level.
@@ -97,6 +105,17 @@ def study(
         "claims": {"baseline": SELECTED},
     }
     return content, left_out
+
+
+def _repeated(overrides: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Variants that have the same cells as one before them, which is named."""
+    cells: dict[str, list[Any]] = {}
+    for one in overrides:
+        if "variant" in one:
+            cells.setdefault(one["variant"], []).append(one["set"]["space"]["fix_edges"])
+    first: dict[str, str] = {}
+    same = {variant: first.setdefault(repr(own), variant) for variant, own in cells.items()}
+    return {variant: other for variant, other in same.items() if variant != other}
 
 
 def write(content: dict[str, Any], out: Path) -> None:

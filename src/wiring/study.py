@@ -175,7 +175,7 @@ def missing(dataset: DatasetConfig) -> bool:
 
 
 def _methods(scale: ScaleConfig) -> Iterator[Fault]:
-    """Methods that are installed but cannot be imported."""
+    """Methods that are installed but cannot be imported, or have no name for a file."""
     for name, experiment in scale.experiments.items():
         for number, method in enumerate(experiment.methods):
             said = fault(METHODS, method)

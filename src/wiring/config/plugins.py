@@ -9,12 +9,13 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import GetJsonSchemaHandler
+from pydantic import GetJsonSchemaHandler, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema
 
-from wiring.errors import InputError
+from wiring.config.model import Name
+from wiring.errors import InputError, faults
 
 METHODS, SETTINGS, SOURCES = "wiring.methods", "wiring.method_settings", "wiring.sources"
 """Groups: method -> its class; method -> its settings' model, if any; source of data -> its class.
@@ -44,6 +45,11 @@ def built_in(group: str) -> tuple[str, ...]:
     return tuple(n for n, points in _points(group).items() if points[0].value.startswith(own))
 
 
+def package_of(group: str, name: str) -> str:
+    """The package that brings it."""
+    return _points(group)[name][0].module.partition(".")[0]
+
+
 class Completed:
     """Marks a name from a group: JSON schema offers the built-in ones and takes any other."""
 
@@ -69,7 +75,32 @@ def load(group: str, name: str) -> Any:
     said = fault(group, name)
     if said is not None:
         raise InputError(said)
-    return _points(group)[name][0].load()
+    point = _points(group)[name][0]
+    found = point.load()
+    if group == SETTINGS:
+        _check_settings(f"{name}: {point.value}", found)
+    return found
+
+
+def _check_settings(where: str, model: Any) -> None:
+    """Check a model of settings, and each default by itself: pydantic takes those on trust.
+
+    Raises:
+        InputError: it is of another kind, or a field does not take its own default.
+    """
+    from wiring.config.search import MethodSettings  # which asks this module for such models
+
+    if not (isinstance(model, type) and issubclass(model, MethodSettings)):
+        raise InputError(f"{where}: expected a subclass of wiring.config.search.MethodSettings")
+    for name, field in model.model_fields.items():
+        if not field.is_required():
+            default = field.get_default(call_default_factory=True)
+            try:
+                kind: Any = Annotated[field.annotation, field]
+                TypeAdapter(kind).validate_python(default)
+            except ValidationError as error:
+                said = "; ".join(said for _, said in faults(error))
+                raise InputError(f"{where}: {name} does not take its own default: {said}") from None
 
 
 @cache
@@ -91,6 +122,13 @@ def fault(group: str, name: str) -> str | None:
         values = " and ".join(point.value for point in points)
         return f"{name}: two packages bring it ({values}), expected one"
     (point,) = points
+    if group == METHODS and not _is_name(name):
+        return (
+            f"{name!r} becomes part of file names, expected at most 64 letters, digits, `_`, `.` "
+            "and `-`"
+        )
+    if point.pattern.match(point.value) is None or not point.attr:
+        return f"{name}: the entry point {point.value} of {group} is no module:Class"
     where = f"{name}: the entry point {point.value} of {group} cannot be imported"
     spec = _spec(point.module)
     if spec is None:
@@ -104,11 +142,21 @@ def fault(group: str, name: str) -> str | None:
     for imported in _imports(tree):
         if find_spec(imported) is None:
             return f"{where}: it imports {imported}, which is not installed"
+        if group == SETTINGS and imported == "torch":
+            return f"{where}: it imports torch, which scale files are checked without"
     first = point.attr.partition(".")[0]
     defined = set(_definitions(tree.body))
     if first and not defined & {first, "*", "__getattr__"}:
         return f"{where}: {point.module} has no {first}"
     return None
+
+
+def _is_name(name: str) -> bool:
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError:
+        return False
+    return True
 
 
 def _spec(module: str) -> ModuleSpec | None:

@@ -10,9 +10,10 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
-from wiring.config import SpaceConfig
+from wiring.config import Condition, SearchConfig, SpaceConfig
 from wiring.config.search import AlphaConfig, MethodSettings, settings_model
 from wiring.errors import InputError
 from wiring.methods import chance
@@ -40,13 +41,43 @@ def faults(name: str, settings: MethodSettings | None = None) -> tuple[str, ...]
         settings: its own; its defaults when absent.
     """
     try:
-        load_method(name, settings)
+        own = settings or settings_model(name)()
+        load_method(name, own)
+    except ValidationError as error:  # settings without a default, or defaults that do not agree
+        return tuple(str(InputError.from_validation(f"{name}: settings", error)).splitlines())
     except InputError as error:
         return (str(error),)
     except (Exception, SystemExit) as error:  # whatever somebody else's code raises
         return (f"{name}: cannot be made: {type(error).__name__}: {error}",)
-    says = settings_model(name).follows_progress
-    return faults_of(name, lambda: load_method(name, settings), says_progress=says)
+    method = faults_of(name, lambda: load_method(name, own), says_progress=own.follows_progress)
+    return (*_of_settings(name, own), *method)
+
+
+def _of_settings(name: str, settings: MethodSettings) -> tuple[str, ...]:
+    """What is wrong with what a method's settings say of searches."""
+    found = []
+    for level in ("single", "bi"):
+        raw = {
+            **Condition("E", name, level, "d", "")._asdict(),
+            **{"variant": None, "seed": 0, "settings": settings.model_dump(mode="json")},
+        }
+        try:
+            search = _try("misfit", _search, raw)
+            if search is not None:
+                told = _try("idle", settings.idle, search)
+                if not isinstance(told, dict):
+                    raise _Fault(f"idle returns {type(told).__name__}, expected a dict")
+        except _Fault as fault:
+            found.append(f"{name}: settings: {fault}")
+    return tuple(dict.fromkeys(found))
+
+
+def _search(raw: dict[str, Any]) -> SearchConfig | None:
+    """A search; None where it is refused, as `misfit` may."""
+    try:
+        return SearchConfig.model_validate(raw)
+    except ValidationError:
+        return None
 
 
 def faults_of(
@@ -61,7 +92,7 @@ def faults_of(
     """
     before = chance.states()
     found = []
-    trials = [_leaves_chance_alone, _repeats, _resumes]
+    trials = [_leaves_chance_alone, _repeats, _learns, _resumes]
     if not says_progress:
         trials.append(_ignores_progress)
     try:
@@ -164,10 +195,20 @@ class _Walk:
         return self._ask("gradient", *arguments)
 
     def _ask(self, name: str, *arguments: Any) -> Any:
-        before = self.alpha.detach().clone()
+        given_to = {"alpha": self.alpha.detach(), "the candidates' mask": self.candidates.mask}
+        for argument in arguments:
+            if isinstance(argument, Draw):
+                given_to["the draw's gates"] = argument.gates
+            elif isinstance(argument, Tensor) and argument is not self.alpha:
+                given_to["the costs"] = argument
+        before = {what: (t.clone(), t._version) for what, t in given_to.items()}
         given = _try(name, lambda *a: getattr(self.method, name)(*a), *arguments)
-        if not torch.equal(self.alpha.detach(), before):
-            raise _Fault(f"{name} changes alpha: expected only the optimizer to")
+        for what, tensor in given_to.items():
+            content, version = before[what]
+            # What is written into it may be what stood there, here and not in another space.
+            if tensor._version != version or not torch.equal(tensor, content):
+                may = "only the optimizer to" if what == "alpha" else "a tensor of its own"
+                raise _Fault(f"{name} changes {what}: expected {may}")
         return given
 
     def epoch(self) -> None:
@@ -205,6 +246,11 @@ class _Walk:
             raise _Fault(
                 "epoch_done gives an edge no op, or one that it may not take: expected some of "
                 "the candidates that the space allows"
+            )
+        if not torch.equal(left.mask, left.limited(left.columns).mask):
+            raise _Fault(
+                "epoch_done gives candidates whose mask is not of their columns: expected "
+                "candidates.limited(columns)"
             )
         self.candidates = left
 
@@ -257,6 +303,20 @@ def _repeats(make: Callable[[], Method]) -> None:
         raise _Fault(
             "draws differ although the generator's state is the same: expected all chance from it, "
             "and nothing that one method of the class leaves to the next"
+        )
+
+
+def _learns(make: Callable[[], Method]) -> None:
+    """A method may never learn, as uniform sampling, but then it has no gradient either."""
+    walk = _Walk(make())
+    start = walk.alpha.detach().clone()
+    for _ in range(EPOCHS):
+        walk.epoch()
+    gradients = walk.history[1::2]
+    if torch.equal(walk.alpha, start) and any(gradient.any() for gradient in gradients):
+        raise _Fault(
+            f"alpha never moves in {walk.steps} steps, though its gradient is not 0: expected "
+            "rests to be False in some, and the optimizer to step alpha itself"
         )
 
 
@@ -404,6 +464,8 @@ def _of_array(what: str, given: Any, shape: tuple[int, ...], axes: str) -> None:
     """Finite numbers of that shape, as precise as alpha."""
     if not isinstance(given, Tensor):
         raise _Fault(f"{what}: {type(given).__name__}, expected a tensor")
+    if given.requires_grad:
+        raise _Fault(f"{what}: autograd still follows it, expected a detached tensor")
     if given.shape != shape or given.dtype != torch.float64:
         raise _Fault(
             f"{what}: {tuple(given.shape)} {given.dtype}, expected {shape}, {axes}, and alpha's "
