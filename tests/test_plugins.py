@@ -235,6 +235,8 @@ def test_an_entry_point_that_is_none_is_a_sentence_for_check_and_for_a_scale(
 def test_settings_for_no_method_are_named(package: Path) -> None:
     entries = package / "mine-0.dist-info/entry_points.txt"
     entries.write_text(entries.read_text().replace("mine = my_package.s", "mime = my_package.s"))
-    said = CliRunner().invoke(app, ["check", "dsnas"])
+    (package / "my_package/method.py").write_text(METHOD)  # which takes none
+    said = CliRunner().invoke(app, ["check", "mine"])
     assert said.exit_code == 1
     assert said.output.startswith("mime: has settings (wiring.method_settings) and is no method")
+    assert CliRunner().invoke(app, ["check", "darts"]).exit_code == 0  # of another package

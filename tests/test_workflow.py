@@ -1057,27 +1057,22 @@ def test_without_git_a_sentence_says_what_works(tmp_path: Path, task: str) -> No
 
 
 @pytest.mark.parametrize("task", ["pull", "publish"])
-@pytest.mark.parametrize(
-    ("setting", "said"),
-    [
-        (b"garbage [", "Invalid line"),
-        (b"\xff\xfe", "codec can't decode"),
-        (b"[core]\n    colour = red\n", "extra keys not allowed"),
-    ],
-)
-def test_a_damaged_setting_of_dvcs_ends_in_a_sentence(
-    tmp_path: Path, task: str, setting: bytes, said: str
-) -> None:
+def test_a_damaged_setting_of_dvcs_ends_in_a_sentence(tmp_path: Path, task: str) -> None:
     place = copy(tmp_path / "clone")
     for name in (".git", ".dvc"):
         (place / name).mkdir()
     (place / "dvc.lock").touch()
-    (place / ".dvc/config").write_bytes(setting)
-    done = run(place, sys.executable, "-m", f"tools.{task}")
-    assert done.returncode != 0
-    (sentence,) = done.stderr.splitlines()
-    assert sentence.startswith(f"{task}: DVC's setting (.dvc/config, or one of your own): ")
-    assert said in sentence
+    for setting, said in (
+        (b"garbage [", "Invalid line"),
+        (b"\xff\xfe", "codec can't decode"),
+        (b"[core]\n    colour = red\n", "extra keys not allowed"),
+    ):
+        (place / ".dvc/config").write_bytes(setting)
+        done = run(place, sys.executable, "-m", f"tools.{task}")
+        assert done.returncode != 0
+        (sentence,) = done.stderr.splitlines()
+        assert sentence.startswith(f"{task}: DVC's setting (.dvc/config, or one of your own): ")
+        assert said in sentence
 
 
 def test_publishing_drops_the_objects_of_former_results(published: Path, tmp_path: Path) -> None:

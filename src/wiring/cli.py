@@ -134,10 +134,12 @@ def check(
         raise InputError(f"unknown method {unknown!r}, expected one of {known}")
     from wiring.methods.check import faults
 
+    packages = {package_of(METHODS, method) for method in methods}
     found = [
         f"{name}: has settings ({SETTINGS}) and is no method ({METHODS}), expected one name for "
         "both"
-        for name in sorted(set(names(SETTINGS)) - set(names(METHODS)))
+        for name in names(SETTINGS)
+        if name not in names(METHODS) and package_of(SETTINGS, name) in packages
     ]
     found += [fault for method in methods for fault in faults(method)]
     if found:

@@ -46,8 +46,8 @@ def built_in(group: str) -> tuple[str, ...]:
 
 
 def package_of(group: str, name: str) -> str:
-    """The package that brings it."""
-    return _points(group)[name][0].module.partition(".")[0]
+    """The package that a plug-in says it is in, whether or not it can be imported."""
+    return _points(group)[name][0].value.partition(":")[0].partition(".")[0]
 
 
 class Completed:
