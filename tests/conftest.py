@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlite3 import dbapi2
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.looks import Look, looking
@@ -21,6 +22,9 @@ from wiring.config import RunConfig
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # As `wiring search` sets them.
 os.environ.update(RunConfig().environment)
+# No test is timed: by default an example fails that takes 200 ms, as one may on a machine at work.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def _without_the_disk(connect: Any) -> Any:
@@ -78,28 +82,16 @@ def looked_at() -> Iterator[Look]:
         yield look
 
 
+FIRST, LAST = ("test_workflow", "test_survival"), "published"
+"""What is long: started first, lest one worker end alone with it; last what others' work is for."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is long is started first, lest one worker end alone with it.
-
-    What the workflow's tests share takes one worker a minute, in which the other would wait if it
-    asked for the same: one test of each is ahead, and the next are some that need none.
-    """
-
-    def needs(item: pytest.Item) -> str:
-        names = getattr(item, "fixturenames", ()) if item.path.stem == "test_workflow" else ()
-        return next((name for name in ("published", "made") if name in names), "")
-
-    ahead: dict[str, pytest.Item] = {}
-    for item in items:
-        ahead.setdefault(needs(item), item)
-
     def turn(item: pytest.Item) -> int:
-        need = needs(item)
-        if need and item is ahead[need]:
-            return 0 if need == "made" else 2
-        if need == "published":
-            return 4
-        return {"test_survival": 1, "test_workflow": 3}.get(item.path.stem, 5)
+        name = item.path.stem
+        if LAST in getattr(item, "fixturenames", ()):
+            return len(FIRST)
+        return FIRST.index(name) if name in FIRST else len(FIRST) + 1
 
     items.sort(key=turn)
 
