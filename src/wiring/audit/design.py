@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from wiring.audit.budget import Plan
 from wiring.config import DatasetConfig, Level, ScaleConfig, load_scale, scale_text
-from wiring.config.model import Name
-from wiring.config.plugins import SOURCES, names
+from wiring.config.plugins import A_NAME, SOURCES, is_name, names
 from wiring.errors import InputError
 
 FOLDER = Path("audits")
@@ -104,12 +103,9 @@ def named(name: str) -> str:
     Raises:
         InputError: it cannot.
     """
-    try:
-        return TypeAdapter(Name).validate_python(name)
-    except ValidationError:
-        raise InputError(
-            f"--name: {name!r}, expected at most 64 letters, digits, `_`, `.` and `-`"
-        ) from None
+    if not is_name(name):
+        raise InputError(f"--name: {name!r}, expected {A_NAME}")
+    return name
 
 
 def design(

@@ -23,6 +23,8 @@ METHODS, SETTINGS, SOURCES = "wiring.methods", "wiring.method_settings", "wiring
 A method's settings stand apart from it: a method imports torch, and a scale file is checked
 without.
 """
+A_NAME = "at most 64 letters, digits, `_`, `.` and `-`"
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
 @cache
@@ -122,11 +124,8 @@ def fault(group: str, name: str) -> str | None:
         values = " and ".join(point.value for point in points)
         return f"{name}: two packages bring it ({values}), expected one"
     (point,) = points
-    if group == METHODS and not _is_name(name):
-        return (
-            f"{name!r} becomes part of file names, expected at most 64 letters, digits, `_`, `.` "
-            "and `-`"
-        )
+    if group == METHODS and not is_name(name):
+        return f"{name!r} becomes part of file names, expected {A_NAME}"
     if point.pattern.match(point.value) is None or not point.attr:
         return f"{name}: the entry point {point.value} of {group} is no module:Class"
     where = f"{name}: the entry point {point.value} of {group} cannot be imported"
@@ -151,9 +150,10 @@ def fault(group: str, name: str) -> str | None:
     return None
 
 
-def _is_name(name: str) -> bool:
+def is_name(name: str) -> bool:
+    """Whether it may become part of a file name: it is :data:`A_NAME`."""
     try:
-        TypeAdapter(Name).validate_python(name)
+        _NAME.validate_python(name)
     except ValidationError:
         return False
     return True
